@@ -1,0 +1,1 @@
+//! Defender for IoT as a pure fold over HubEvents.

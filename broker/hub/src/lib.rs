@@ -1,0 +1,1 @@
+//! IoT Hub as a sans-I/O state machine.

@@ -1,0 +1,381 @@
+//! HubEvents: past-tense facts that the hub records. They are all that the defender ever sees.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AgentIdentity, ConnectionId, DeviceId, ModuleId, SecurityEvent, SecurityGroup, ThreatList, Timestamp,
+    TlsVersion,
+};
+
+/// A HubEvent with the hub's calendar time at which it became true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubRecord {
+    /// Hub receive time, calendar clock.
+    pub at: Timestamp,
+    /// The fact.
+    pub event: HubEvent,
+}
+
+/// A fact, in the past tense.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HubEvent {
+    /// Monitoring began: tumbling windows count from here. Facts before it are provisioning and raise nothing.
+    MonitoringStarted,
+    /// The calendar of the hub jumped; monotonic time did not.
+    CalendarAdvanced {
+        /// Where it stood before.
+        from: Timestamp,
+    },
+    /// A device identity was created or its authentication replaced.
+    DeviceRegistered {
+        /// The device.
+        device: DeviceId,
+        /// How it must authenticate from now on.
+        authentication: RegisteredAuthentication,
+        /// Security group of the device's twin tags, `default` when it has none.
+        security_group: String,
+    },
+    /// A security group was created or replaced.
+    SecurityGroupConfigured {
+        /// Its name, lower case.
+        name: String,
+        /// Its enabled rules.
+        group: SecurityGroup,
+    },
+    /// The threat-intelligence list was replaced.
+    ThreatListLoaded(ThreatList),
+    /// A device was let in.
+    ConnectionAccepted {
+        /// The connection.
+        connection: ConnectionId,
+        /// The authenticated device.
+        device: DeviceId,
+        /// The module, when a module connected.
+        module: Option<ModuleId>,
+        /// Application protocol.
+        protocol: Protocol,
+        /// Its source address.
+        peer: SocketAddr,
+        /// How it proved itself.
+        authentication: UsedAuthentication,
+        /// TLS version of the connection.
+        tls: TlsVersion,
+        /// Whether a stored session was resumed.
+        session_present: bool,
+    },
+    /// A connection attempt was refused.
+    ConnectionRefused(ConnectionRefused),
+    /// A connection ended.
+    ConnectionClosed {
+        /// The connection.
+        connection: ConnectionId,
+        /// The device that had been let in on it, if one had.
+        device: Option<DeviceId>,
+        /// Why it ended.
+        reason: CloseReason,
+    },
+    /// A telemetry message was accepted.
+    TelemetryReceived {
+        /// The sender.
+        device: DeviceId,
+        /// The sending module.
+        module: Option<ModuleId>,
+        /// Application protocol.
+        protocol: Protocol,
+        /// Payload length.
+        payload_bytes: u64,
+        /// The client marked it as a retransmission (MQTT DUP).
+        duplicate: bool,
+    },
+    /// A security message was accepted and decoded.
+    SecurityMessageReceived {
+        /// The sender.
+        device: DeviceId,
+        /// The sending module.
+        module: Option<ModuleId>,
+        /// The agent.
+        agent: AgentIdentity,
+        /// What it reported.
+        events: Vec<SecurityEvent>,
+    },
+    /// A message called itself a security message and did not decode; the service drops it.
+    SecurityMessageRejected {
+        /// The sender.
+        device: DeviceId,
+        /// Payload length.
+        payload_bytes: u64,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// A twin was read by its device.
+    TwinRead {
+        /// The device.
+        device: DeviceId,
+        /// The module, for a module twin.
+        module: Option<ModuleId>,
+    },
+    /// A twin section was changed.
+    TwinUpdated {
+        /// The device.
+        device: DeviceId,
+        /// The module, for a module twin.
+        module: Option<ModuleId>,
+        /// What changed.
+        section: TwinSection,
+        /// Version of the section after the change.
+        version: u64,
+    },
+    /// A direct method was invoked; recorded when its outcome is known.
+    DirectMethodInvoked {
+        /// The device.
+        device: DeviceId,
+        /// Method name.
+        method: String,
+        /// What came of it.
+        outcome: MethodOutcome,
+    },
+    /// A cloud-to-device message was accepted for a device.
+    CloudToDeviceEnqueued {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+    },
+    /// A cloud-to-device message was handed to the device.
+    CloudToDeviceDelivered {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+        /// Application protocol.
+        protocol: Protocol,
+    },
+    /// The device completed a cloud-to-device message (MQTT: PUBACK).
+    CloudToDeviceCompleted {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+    },
+    /// An authenticated device asked for something it has no right to.
+    OperationRefused {
+        /// The device.
+        device: DeviceId,
+        /// What it asked for.
+        operation: Operation,
+    },
+    /// A peer broke the protocol; its first bytes are the evidence.
+    ProtocolViolated {
+        /// The connection.
+        connection: ConnectionId,
+        /// The device, if it had been let in.
+        device: Option<DeviceId>,
+        /// Its source address.
+        peer: SocketAddr,
+        /// The rule that was broken, e.g. `first packet is not CONNECT`.
+        violation: String,
+        /// Up to 32 bytes of the offending packet, hexadecimal.
+        bytes_hex: String,
+    },
+}
+
+/// A refused connection attempt, with every independent cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionRefused {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The device id that the peer claimed, if it claimed a well-formed one.
+    pub device: Option<DeviceId>,
+    /// Whether that id is in the identity registry.
+    pub registered: bool,
+    /// Application protocol.
+    pub protocol: Protocol,
+    /// Its source address.
+    pub peer: SocketAddr,
+    /// At least one; X.509 expiry and thumbprint are judged independently and may both be here.
+    pub causes: Vec<RefusalCause>,
+}
+
+/// Why a connection was refused. The client is told nothing beyond `not authorized`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCause {
+    /// The token does not parse.
+    SasMalformed {
+        /// What was wrong with it; never the token.
+        reason: String,
+    },
+    /// The token's `sr` names another resource.
+    SasScopeMismatch,
+    /// The signature matches neither the primary nor the secondary key.
+    SasInvalidSignature,
+    /// The signature is right and `se` lies at or before the hub's clock.
+    SasExpired {
+        /// The token's `se`.
+        expiry: Timestamp,
+    },
+    /// The presented leaf matches neither configured thumbprint. Upper-case hexadecimal.
+    X509ThumbprintMismatch {
+        /// SHA-1 of the presented leaf.
+        sha1: String,
+        /// SHA-256 of the presented leaf.
+        sha256: String,
+    },
+    /// The leaf's `notAfter` lies before the hub's clock.
+    X509Expired {
+        /// The leaf's `notAfter`.
+        not_after: Timestamp,
+    },
+    /// The leaf's `notBefore` lies after the hub's clock.
+    X509NotYetValid {
+        /// The leaf's `notBefore`.
+        not_before: Timestamp,
+    },
+    /// The chain leads to no registered certificate authority.
+    X509NotTrusted,
+    /// The leaf's common name is not the device id.
+    X509SubjectMismatch,
+    /// The leaf does not parse.
+    X509Malformed {
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// No such device in the identity registry.
+    UnknownDevice,
+    /// The device is disabled.
+    DeviceDisabled,
+    /// Neither a token nor a certificate was presented.
+    CredentialMissing,
+    /// A token where a certificate is required, or the reverse.
+    CredentialKindMismatch,
+    /// The MQTT user name is not that of IoT Hub, or names another device than the client id.
+    UserNameMalformed {
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// The protocol level is not MQTT 3.1.1.
+    ProtocolLevel {
+        /// The level offered.
+        level: u8,
+    },
+}
+
+/// Application protocol of a connection or message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// MQTT 3.1.1, over TLS or WebSocket.
+    Mqtt,
+    /// AMQP 1.0.
+    Amqp,
+    /// HTTPS.
+    Https,
+}
+
+/// How a device must authenticate. Keys stay in the hub: only digests of them are facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisteredAuthentication {
+    /// Symmetric keys, as SHA-256 of each, for comparison between devices.
+    Sas {
+        /// Digest of the primary key.
+        primary_sha256: String,
+        /// Digest of the secondary key.
+        secondary_sha256: String,
+    },
+    /// Thumbprints, upper-case hexadecimal, SHA-1 or SHA-256.
+    SelfSigned {
+        /// Primary thumbprint.
+        primary: String,
+        /// Secondary thumbprint.
+        secondary: Option<String>,
+    },
+    /// A chain to a registered certificate authority.
+    CertificateAuthority,
+}
+
+/// How an accepted device proved itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsedAuthentication {
+    /// A SAS token valid until then.
+    Sas {
+        /// The token's `se`.
+        expiry: Timestamp,
+    },
+    /// A client certificate valid until then.
+    X509 {
+        /// The leaf's `notAfter`.
+        not_after: Timestamp,
+    },
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// The client sent DISCONNECT.
+    Disconnected,
+    /// The transport ended without DISCONNECT.
+    TransportClosed,
+    /// Nothing was heard for one and a half keep-alive intervals.
+    KeepAliveExpired,
+    /// The same identity connected again (400027).
+    TakenOver,
+    /// The connection was refused.
+    Refused,
+    /// The peer broke the protocol.
+    ProtocolViolated,
+    /// The token expired during the session and the grace period passed.
+    TokenExpired,
+    /// The identity was disabled, removed or given other credentials.
+    IdentityChanged,
+    /// No CONNECT arrived in time.
+    ConnectTimeout,
+}
+
+/// A section of a twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TwinSection {
+    /// Written by the service, read by the device.
+    Desired,
+    /// Written by the device.
+    Reported,
+    /// Seen by the service only.
+    Tags,
+}
+
+/// What came of a direct method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MethodOutcome {
+    /// The device answered.
+    Answered {
+        /// Status of the device's answer.
+        status: i32,
+    },
+    /// The device was not connected (404103).
+    DeviceOffline,
+    /// The device did not answer in time (504101).
+    TimedOut,
+}
+
+/// An operation of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// A publish to this topic.
+    Publish {
+        /// The topic, as sent.
+        topic: String,
+    },
+    /// A subscription to this filter.
+    Subscribe {
+        /// The filter, as sent.
+        filter: String,
+    },
+}

@@ -1,0 +1,24 @@
+//! The vocabulary that every room of hilarm shares: ids, time, what TLS learned about a peer, decoded
+//! security events, rule configuration, and [`HubEvent`]s, the facts that the hub records.
+//!
+//! Plain data only. This room reads no clock, opens no socket and judges nothing; serde is its only
+//! dependency of note. No type here can hold a key or a token, so no journal can leak one.
+
+mod event;
+mod id;
+mod peer;
+mod rules;
+mod security;
+mod time;
+
+pub use event::{
+    CloseReason, ConnectionRefused, HubEvent, HubRecord, MethodOutcome, Operation, Protocol, RefusalCause,
+    RegisteredAuthentication, TwinSection, UsedAuthentication,
+};
+pub use id::{ConnectionId, DeviceId, InvalidId, ModuleId};
+pub use peer::{PeerFacts, TlsVersion};
+pub use rules::{InvalidRange, RangeRule, RangeRuleType, SecurityGroup, ThreatList};
+pub use security::{
+    AgentIdentity, Flow, FlowDirection, FlowProtocol, SecurityEvent, SecurityPayload, SystemInformation,
+};
+pub use time::{Monotonic, Now, Timestamp};

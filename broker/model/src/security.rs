@@ -1,0 +1,95 @@
+//! Security events as decoded from a device agent's messages, one shape for FlatBuffers 2.3 and JSON 1.0.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Which agent sent a security message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentIdentity {
+    /// `security_module_id` (FlatBuffers) or `AgentId` (JSON).
+    pub id: String,
+    /// `major.minor.patch`.
+    pub version: String,
+}
+
+/// One event of a security message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityEvent {
+    /// The event's id as 32 hexadecimal digits.
+    pub id: String,
+    /// The agent's own Unix time in seconds; evidence only, the hub's receive time decides.
+    pub agent_time: i64,
+    /// Collection interval in seconds, where the agent states one.
+    pub collection_interval_s: Option<u32>,
+    /// What was observed.
+    pub payload: SecurityPayload,
+}
+
+/// The payload of a security event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecurityPayload {
+    /// Flows seen on the device since the previous collection.
+    NetworkActivity(Vec<Flow>),
+    /// What the device runs.
+    SystemInformation(SystemInformation),
+    /// The agent is alive.
+    Heartbeat,
+    /// A kind that is recorded but not yet judged, by its schema name.
+    Other(String),
+}
+
+/// What the device runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemInformation {
+    /// Operating system.
+    pub os_info: String,
+    /// Kernel.
+    pub kernel_info: String,
+    /// Hardware.
+    pub hw_info: String,
+}
+
+/// One flow by its 5-tuple, with the bytes seen since the previous report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Flow {
+    /// Transport protocol.
+    pub protocol: FlowProtocol,
+    /// Address of the device.
+    pub local_address: IpAddr,
+    /// Port on the device; 0 for ICMP.
+    pub local_port: u16,
+    /// Address of the other side.
+    pub remote_address: IpAddr,
+    /// Port of the other side; 0 for ICMP.
+    pub remote_port: u16,
+    /// IP payload bytes received.
+    pub bytes_in: u64,
+    /// IP payload bytes sent.
+    pub bytes_out: u64,
+    /// Stated direction; the RTOS agent states none.
+    pub direction: Option<FlowDirection>,
+}
+
+/// Transport protocol of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowProtocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP.
+    Icmp,
+}
+
+/// Direction of a flow, where an agent states one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowDirection {
+    /// Opened by the other side.
+    In,
+    /// Opened by the device.
+    Out,
+}

@@ -1,0 +1,1 @@
+//! TLS sans-I/O: certificates in, plaintext and peer facts out.

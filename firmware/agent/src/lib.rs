@@ -1,0 +1,2 @@
+#![no_std]
+//! The device side of IoT Hub and the Defender micro agent, sans-I/O.

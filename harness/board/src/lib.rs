@@ -1,0 +1,1 @@
+//! Board descriptors and device backends.

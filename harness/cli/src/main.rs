@@ -1,0 +1,3 @@
+//! Hardware-in-the-loop security tests for IoT devices.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Set-up, firmware builds, code generation and tidy checks.
+
+fn main() {}
