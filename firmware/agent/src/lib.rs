@@ -1,2 +1,23 @@
+//! The device side: what a device does towards IoT Hub (SAS tokens, MQTT, twin, direct methods, telemetry),
+//! the Defender micro agent on it, and the malicious behaviours that a scenario may switch on.
+//!
+//! Sans-I/O and `no_std`: the same code runs in QEMU firmware and in the host's `sim` backend. It never
+//! reads a clock, opens a socket or looks for randomness: time comes with every call, bytes come and go as
+//! [`Input`] and [`Output`], and every random stream derives from the configured seed and a component name.
+//!
+//! Malice lives in [`behaviours`] only, and changes device state only; security events are built by the
+//! collectors only, from what the device really did.
 #![no_std]
-//! The device side of IoT Hub and the Defender micro agent, sans-I/O.
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod agent;
+mod flows;
+mod io;
+
+pub mod behaviours;
+
+pub use agent::Agent;
+pub use flows::{Direction, FlowKey, FlowProtocol, FlowTable};
+pub use io::{Input, MAX_SOCKETS, Now, Output, Remote, Socket, Tls};
