@@ -1,0 +1,43 @@
+//! The executor: runs tasks until none is ready, tells the harness, sleeps until an interrupt.
+//!
+//! QEMU takes WFE on this profile for a no-op, so embassy's stock executor would spin. WFI within a critical
+//! section loses no wake-up: a pending interrupt ends it also while masked.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use embassy_executor::{Spawner, raw};
+use static_cell::StaticCell;
+
+use crate::idle::IdleReporter;
+use crate::time;
+
+static EXECUTOR: StaticCell<raw::Executor> = StaticCell::new();
+static PENDED: AtomicBool = AtomicBool::new(false);
+
+/// Embassy calls this from tasks and interrupts whenever a task becomes ready.
+#[unsafe(export_name = "__pender")]
+fn pender(_context: *mut ()) {
+    PENDED.store(true, Ordering::Release);
+}
+
+/// Runs forever.
+pub(crate) fn run(mut idle: IdleReporter, spawn: impl FnOnce(Spawner)) -> ! {
+    let executor: &'static raw::Executor = EXECUTOR.init(raw::Executor::new(core::ptr::null_mut()));
+    spawn(executor.spawner());
+    loop {
+        while PENDED.swap(false, Ordering::AcqRel) {
+            // SAFETY: polled here only, from thread mode, never from within a task.
+            unsafe { executor.poll() };
+        }
+        let deadline_us = time::next_deadline_us();
+        if PENDED.load(Ordering::Acquire) {
+            continue;
+        }
+        idle.report(deadline_us);
+        critical_section::with(|_| {
+            if !PENDED.load(Ordering::Acquire) {
+                cortex_m::asm::wfi();
+            }
+        });
+    }
+}

@@ -1,0 +1,36 @@
+//! Tells the harness that nothing is left to do. It grants time, and sends the next frame or command, only
+//! after the counters show that the previous one has been dealt with: that is what makes a run repeatable.
+
+use hilarm_link::{FromDevice, Idle};
+
+use crate::lan9118::Counters;
+use crate::link::Link;
+
+/// Sends [`Idle`] whenever it would say something new.
+pub(crate) struct IdleReporter {
+    link: &'static Link,
+    frames: &'static Counters,
+    sent: Option<Idle>,
+}
+
+impl IdleReporter {
+    pub(crate) fn new(link: &'static Link, frames: &'static Counters) -> Self {
+        Self { link, frames, sent: None }
+    }
+
+    /// To be called when no task is ready. Every input moves a counter, so each is answered.
+    pub(crate) fn report(&mut self, deadline_us: Option<u64>) {
+        let idle = Idle {
+            seq: self.link.last_grant(),
+            deadline_us,
+            frames_rx: self.frames.received(),
+            frames_tx: self.frames.transmitted(),
+            frames_dropped: self.frames.dropped(),
+            link_rx: self.link.received(),
+        };
+        if self.sent != Some(idle) {
+            self.link.send(&FromDevice::Time(idle));
+            self.sent = Some(idle);
+        }
+    }
+}
