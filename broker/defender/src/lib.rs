@@ -1,1 +1,42 @@
-//! Defender for IoT as a pure fold over HubEvents.
+//! Defender for IoT as a pure fold over HubEvents, after defender.md.
+//!
+//! [`Defender::handle`] takes the hub's records one by one, [`Defender::advance_to`] lets silent windows
+//! close, and [`Defender::alerts`] is what came of it. Rules, threat list, the origin of the windows and
+//! clock moves arrive as HubEvents too, so the same fold judges a live run, a recorded journal and a bench.
+//!
+//! This room sees HubEvents and nothing else: no packet, socket, file, clock or async. It knows nothing of
+//! scenarios, and whether an alert was expected is not its question.
+
+mod alert;
+mod attack;
+mod authentication;
+mod catalogue;
+mod detection;
+mod detections;
+mod engine;
+mod judgement;
+mod ledger;
+mod ranges;
+mod reference;
+mod roster;
+mod security_alert;
+mod threat_index;
+mod threat_list;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use alert::{Alert, Entity, Facts, RangeBreach, Side, Subject};
+pub use catalogue::{catalogue, detection};
+pub use detection::{
+    Boundary, Class, DataSource, Detection, Document, EventKind, FieldProvenance, Name, Provenance, Scope,
+    Seed, Severity, Trigger, Watch,
+};
+pub use engine::Defender;
+pub use judgement::Judgement;
+pub use ledger::{ALERTS_MAX, DEDUPLICATION};
+pub use reference::alert_reference;
+pub use roster::RegisteredKind;
+pub use security_alert::{AlertContext, SecurityAlert, security_alert};
+pub use threat_list::{ThreatListError, ThreatListProblem, parse_threat_list};

@@ -1,0 +1,137 @@
+//! The number of a device's telemetry messages over MQTT in a window leaves the range of its group.
+//!
+//! Original sends count: neither retransmissions (DUP) nor security messages, which the hub records as
+//! another kind of event.
+
+use hilarm_model::{DeviceId, HubEvent, Protocol, RangeRuleType};
+
+use crate::detection::{
+    Boundary, Class, DataSource, Detection, Document, EventKind, FieldProvenance, Name, Provenance, Scope,
+    Seed, Severity, Trigger,
+};
+
+const NAME: &str = "Number of device to cloud messages in MQTT protocol outside the allowed range";
+
+/// The row of the catalogue.
+pub(crate) static DETECTION: Detection = Detection {
+    slug: "d2c-mqtt",
+    names: &[
+        Name::new(Seed::EclipseThreadX, NAME),
+        Name::new(Seed::AzureRtos, NAME),
+        Name::new(Seed::SecurityModule, NAME),
+        Name::new(
+            Seed::IotHubAlerts,
+            "Custom alert - The number of device-to-cloud messages in MQTT protocol is outside the allowed range.",
+        ),
+    ],
+    scope: Scope::Device,
+    class: Class::Custom,
+    severity: Severity::Low,
+    data_source: DataSource::IotHub,
+    alert_type: "IoT_CA_MqttD2CMessagesNotInAllowedRange",
+    description: "Within one time window a device sent fewer or more messages over MQTT than the range \
+                  configured for its security group allows.",
+    remediation: &[
+        "Too many: find out what on the device sends them; a flood, stolen credentials or exfiltration look like this.",
+        "Too few: find out what silenced the device.",
+        "If the device is right, adapt the range of its security group.",
+    ],
+    placeholders: &[],
+    erratum: None,
+    provenance: FieldProvenance {
+        severity: Provenance::Documented(Document::Seed),
+        data_source: Provenance::Documented(Document::Seed),
+        alert_type: Provenance::Documented(Document::PublishedList),
+        description: Provenance::Documented(Document::Seed),
+        remediation: Provenance::Decided,
+        trigger: Provenance::Inferred,
+        attack: Provenance::Decided,
+    },
+    attack: &["T1499"],
+    boundary: Boundary::RangeEnds,
+    trigger: Trigger::CountInWindow {
+        rule: RangeRuleType::MqttD2CMessages,
+        on: &[EventKind::TelemetryReceived],
+        counts,
+    },
+};
+
+fn counts(event: &HubEvent) -> Option<&DeviceId> {
+    match event {
+        HubEvent::TelemetryReceived { device, protocol: Protocol::Mqtt, duplicate: false, .. } => {
+            Some(device)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::alert::Side;
+    use crate::tests::fixture::{DEVICE, World, at, duplicate, group, report, telemetry, telemetry_by};
+    use hilarm_model::{Protocol, RangeRuleType};
+    use std::time::Duration;
+
+    const SLUG: &str = "d2c-mqtt";
+
+    /// A device whose group allows 1 to 3 messages a minute.
+    fn world() -> World {
+        let mut world = World::provisioned(group(1, 3, 60));
+        world.start();
+        world
+    }
+
+    #[test]
+    fn fires_on_the_message_that_exceeds_the_maximum() {
+        let mut world = world();
+        for second in 1..=5 {
+            world.see(second, telemetry(DEVICE));
+        }
+        let alert = world.only(SLUG);
+        assert_eq!((alert.start, alert.end, alert.raised_by), (at(0), at(4), Some(6)));
+        let range = alert.range.as_ref().unwrap();
+        assert_eq!((range.rule, range.side), (RangeRuleType::MqttD2CMessages, Side::Above));
+        assert_eq!((range.min, range.max, range.window_number), (1, 3, 0));
+        assert_eq!((range.window, range.group.as_str()), (Duration::from_secs(60), "default"));
+        let facts = ["SecurityGroup", "MinThreshold", "MaxThreshold", "TimeWindowSize", "DeviceId"];
+        assert_eq!(facts.map(|fact| alert.facts[fact].as_str()), ["default", "1", "3", "PT1M", DEVICE]);
+    }
+
+    #[test]
+    fn fires_on_a_window_with_fewer_than_the_minimum() {
+        let mut world = world();
+        world.defender.advance_to(at(60));
+        let alert = world.only(SLUG);
+        assert_eq!((alert.start, alert.end, alert.raised_by), (at(0), at(60), None));
+        let range = alert.range.as_ref().unwrap();
+        assert_eq!((range.side, range.actual_count), (Side::Below, 0));
+    }
+
+    #[test]
+    fn at_the_boundary_both_ends_of_the_range_are_allowed() {
+        for (messages, alerts) in [(0, 1), (1, 0), (3, 0), (4, 1)] {
+            let mut world = world();
+            for second in 0..messages {
+                world.see(second, telemetry(DEVICE));
+            }
+            world.defender.advance_to(at(60));
+            world.expect(SLUG, alerts);
+        }
+    }
+
+    #[test]
+    fn stays_silent_on_what_does_not_count() {
+        let mut world = world();
+        world.see(1, telemetry(DEVICE));
+        for second in 2..20 {
+            world.see(second, duplicate(DEVICE));
+            world.see(second, telemetry_by(DEVICE, Protocol::Https));
+            world.see(second, telemetry_by(DEVICE, Protocol::Amqp));
+            world.see(second, report(DEVICE, vec![]));
+            world.see(second, telemetry("stranger"));
+        }
+        world.defender.advance_to(at(60));
+        world.expect(SLUG, 0);
+        assert_eq!(world.defender.considered(SLUG), 1 + 18, "a stranger's message counts for no device");
+    }
+}

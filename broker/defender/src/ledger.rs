@@ -1,0 +1,197 @@
+//! The alerts raised so far, and their deduplication (defender.md 5).
+//!
+//! Never forgets an alert and never takes one back; refuses further ones beyond [`ALERTS_MAX`], so that a
+//! hostile journal cannot eat the machine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hilarm_model::{DeviceId, Timestamp};
+
+use crate::alert::{Alert, Entity, Facts, RangeBreach, Subject};
+use crate::detection::Detection;
+use crate::roster::DeviceIndex;
+
+/// Built-in device alerts: one per (type, device, subject) within this time of the first hit.
+pub const DEDUPLICATION: Duration = Duration::from_secs(60 * 60);
+
+/// Alerts beyond this number are dropped, which [`crate::Defender::overflowed`] says.
+pub const ALERTS_MAX: usize = 200_000;
+
+/// Index of an alert in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AlertIndex(u32);
+
+/// A hit, as the engine's position in the fold sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    /// Hub time.
+    pub(crate) at: Timestamp,
+    /// 0-based ordinal of the handled record.
+    pub(crate) ordinal: u64,
+}
+
+/// What alerts are deduplicated by: slug, device, subject.
+type Key = (&'static str, DeviceIndex, Option<Subject>);
+
+/// The most recent alert of a key.
+#[derive(Debug)]
+struct Recent {
+    alert: AlertIndex,
+    ordinal: u64,
+}
+
+/// Alerts in the order in which they were raised.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    alerts: Vec<Alert>,
+    recent: BTreeMap<Key, Recent>,
+    overflowed: bool,
+}
+
+impl Ledger {
+    pub(crate) fn alerts(&self) -> &[Alert] {
+        &self.alerts
+    }
+
+    pub(crate) fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// A hit on a device: extends the open alert of its key, or opens one with the facts given.
+    pub(crate) fn hit(
+        &mut self,
+        detection: &'static Detection,
+        (index, device): (DeviceIndex, &DeviceId),
+        subject: Option<Subject>,
+        position: Position,
+        facts: impl FnOnce(&mut Facts),
+    ) {
+        let key = (detection.slug, index, subject);
+        let mut ordinal = 0;
+        if let Some(recent) = self.recent.get(&key) {
+            if let Some(open) = self.alerts.get_mut(recent.alert.0 as usize)
+                && position.at < open.start + DEDUPLICATION
+            {
+                open.end = position.at;
+                open.count += 1;
+                return;
+            }
+            ordinal = recent.ordinal + 1;
+        }
+        let mut alert = device_alert(detection, device, position.at, position.at);
+        facts(&mut alert.facts);
+        alert.count = 1;
+        alert.ordinal = ordinal;
+        alert.raised_by = Some(position.ordinal);
+        alert.subject.clone_from(&key.2);
+        if let Some(alert) = self.push(alert) {
+            self.recent.insert(key, Recent { alert, ordinal });
+        }
+    }
+
+    /// A range rule was broken: opens an alert, which [`Ledger::settle_breach`] may correct later.
+    pub(crate) fn breach(
+        &mut self,
+        detection: &'static Detection,
+        device: (DeviceIndex, &DeviceId),
+        breach: RangeBreach,
+        (start, end): (Timestamp, Timestamp),
+        raised_by: Option<u64>,
+    ) -> Option<AlertIndex> {
+        let (index, device) = device;
+        let key = (detection.slug, index, None);
+        let ordinal = self.recent.get(&key).map_or(0, |recent| recent.ordinal + 1);
+        let mut alert = device_alert(detection, device, start, end);
+        alert.count = breach.actual_count;
+        alert.ordinal = ordinal;
+        alert.raised_by = raised_by;
+        alert.facts.insert("SecurityGroup", breach.group.clone());
+        alert.facts.insert("MinThreshold", breach.min.to_string());
+        alert.facts.insert("MaxThreshold", breach.max.to_string());
+        alert.facts.insert("ActualCount", breach.actual_count.to_string());
+        alert.facts.insert("TimeWindowSize", iso8601(breach.window));
+        alert.range = Some(breach);
+        let alert = self.push(alert)?;
+        self.recent.insert(key, Recent { alert, ordinal });
+        Some(alert)
+    }
+
+    /// The window of a breach ended: its count is final.
+    pub(crate) fn settle_breach(&mut self, alert: AlertIndex, count: u64, end: Timestamp) {
+        let Some(alert) = self.alerts.get_mut(alert.0 as usize) else { return };
+        if let Some(range) = &mut alert.range {
+            range.actual_count = count;
+        }
+        alert.facts.insert("ActualCount", count.to_string());
+        alert.count = count;
+        alert.end = end;
+    }
+
+    fn push(&mut self, alert: Alert) -> Option<AlertIndex> {
+        let index = u32::try_from(self.alerts.len()).ok()?;
+        if self.alerts.len() >= ALERTS_MAX {
+            self.overflowed = true;
+            return None;
+        }
+        self.alerts.push(alert);
+        Some(AlertIndex(index))
+    }
+}
+
+fn device_alert(detection: &'static Detection, device: &DeviceId, start: Timestamp, end: Timestamp) -> Alert {
+    Alert {
+        slug: detection.slug,
+        severity: detection.severity,
+        entity: Entity::Device(device.clone()),
+        subject: None,
+        range: None,
+        start,
+        end,
+        count: 0,
+        ordinal: 0,
+        raised_by: None,
+        facts: Facts::from([("DeviceId", device.to_string())]),
+    }
+}
+
+/// ISO 8601 as Azure writes it: `PT5M`, `PT1H30M`. Windows are whole seconds.
+fn iso8601(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let mut text = String::from("PT");
+    for (value, unit) in [(seconds / 3600, 'H'), (seconds / 60 % 60, 'M'), (seconds % 60, 'S')] {
+        if value > 0 {
+            text.push_str(&value.to_string());
+            text.push(unit);
+        }
+    }
+    if text.len() == 2 { "PT0S".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_azure_writes_them() {
+        for (seconds, text) in
+            [(300, "PT5M"), (5400, "PT1H30M"), (1, "PT1S"), (86_400, "PT24H"), (0, "PT0S"), (3601, "PT1H1S")]
+        {
+            assert_eq!(iso8601(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn alerts_beyond_the_maximum_are_dropped_and_said_to_be() {
+        let device = DeviceId::new("pump-1").unwrap();
+        let detection = &crate::detections::sas_expired::DETECTION;
+        let mut ledger = Ledger::default();
+        for hour in 0..=ALERTS_MAX as u64 {
+            assert!(!ledger.overflowed());
+            let position = Position { at: Timestamp::default() + DEDUPLICATION * hour as u32, ordinal: hour };
+            ledger.hit(detection, (DeviceIndex::default(), &device), None, position, |_| ());
+        }
+        assert_eq!(ledger.alerts().len(), ALERTS_MAX);
+        assert!(ledger.overflowed());
+    }
+}

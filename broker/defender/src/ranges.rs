@@ -1,0 +1,310 @@
+//! Range rules of security groups: events of a device are counted in tumbling windows, and a count outside
+//! the inclusive range raises an alert (defender.md 5).
+//!
+//! Above the maximum: at the event that exceeds it, once per (rule, device, window); the count is settled
+//! when the window closes. Below the minimum: at the close of a window that the device spent wholly in the
+//! group, with the rule enabled. A replaced rule counts from its replacement; the same rule enabled again
+//! within a window resumes its count. Only rules that could still raise or settle something are scheduled:
+//! the cost of an event does not depend on the number of devices or rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hilarm_model::{RangeRule, RangeRuleType, SecurityGroup, Timestamp};
+
+use crate::alert::{RangeBreach, Side};
+use crate::detection::Detection;
+use crate::ledger::{AlertIndex, Ledger, Position};
+use crate::roster::{Device, DeviceIndex, Membership, Roster};
+use crate::window::Window;
+
+/// Index of a security group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupIndex(u32);
+
+/// Index of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct GaugeIndex(u32);
+
+/// A device's count in one window of one gauge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally {
+    gauge: GaugeIndex,
+    window: Window,
+    count: u64,
+    breached: bool,
+}
+
+/// A detection that counts, at its slot in every group.
+#[derive(Clone, Copy, Debug)]
+struct Counter {
+    detection: &'static Detection,
+    rule: RangeRuleType,
+}
+
+/// One rule of one group, as one detection counts it.
+#[derive(Debug)]
+struct Gauge {
+    counter: Counter,
+    group: GroupIndex,
+    rule: RangeRule,
+    /// `None` while the group does not have this rule.
+    enabled_since: Option<Timestamp>,
+    /// The window of the latest event; a cache, the division is not free.
+    current: Option<Window>,
+    /// Broken maximums of the scheduled window.
+    breaches: Vec<(DeviceIndex, AlertIndex)>,
+    /// The window whose close is on the agenda.
+    scheduled: Option<Window>,
+}
+
+/// A security group with its members.
+#[derive(Debug)]
+struct Group {
+    name: String,
+    /// The enabled gauge of each counter.
+    gauges: Vec<Option<GaugeIndex>>,
+    members: BTreeSet<DeviceIndex>,
+}
+
+/// Every group, rule and open window.
+#[derive(Debug, Default)]
+pub(crate) struct Ranges {
+    /// Start of monitoring: windows count from here.
+    origin: Option<Timestamp>,
+    counters: Vec<Counter>,
+    groups: Vec<Group>,
+    names: BTreeMap<String, GroupIndex>,
+    gauges: Vec<Gauge>,
+    interned: BTreeMap<(GroupIndex, usize, u64, u64, Duration), GaugeIndex>,
+    agenda: BTreeSet<(Timestamp, GaugeIndex)>,
+}
+
+impl Ranges {
+    /// A further detection that counts; answers its slot.
+    pub(crate) fn add_counter(&mut self, detection: &'static Detection, rule: RangeRuleType) -> usize {
+        self.counters.push(Counter { detection, rule });
+        self.counters.len() - 1
+    }
+
+    /// When the next window closes that could raise or settle something.
+    pub(crate) fn next_close(&self) -> Option<Timestamp> {
+        self.agenda.first().map(|(end, _)| *end)
+    }
+
+    /// Monitoring starts: the first windows open.
+    pub(crate) fn start(&mut self, origin: Timestamp) {
+        self.origin = Some(origin);
+        for index in 0..self.gauges.len() {
+            self.schedule(GaugeIndex(index as u32), origin);
+        }
+    }
+
+    /// A device is in this group from now on.
+    pub(crate) fn enroll(&mut self, roster: &mut Roster, index: DeviceIndex, name: &str, at: Timestamp) {
+        let group = self.group(name);
+        let Some(device) = roster.get_mut(index) else { return };
+        if let Some(membership) = device.membership {
+            if membership.group == group {
+                return;
+            }
+            self.groups[membership.group.0 as usize].members.remove(&index);
+        }
+        device.membership = Some(Membership { group, since: at });
+        self.groups[group.0 as usize].members.insert(index);
+        for gauge in self.groups[group.0 as usize].gauges.clone().into_iter().flatten() {
+            self.schedule(gauge, at);
+        }
+    }
+
+    /// A group has these rules, and no other, from now on.
+    pub(crate) fn configure(&mut self, name: &str, rules: &SecurityGroup, at: Timestamp) {
+        let group = self.group(name);
+        for slot in 0..self.counters.len() {
+            let rule = rules.ranges.get(&self.counters[slot].rule).copied();
+            let previous = self.groups[group.0 as usize].gauges[slot];
+            if previous.map(|gauge| self.gauges[gauge.0 as usize].rule) == rule {
+                continue;
+            }
+            if let Some(gauge) = previous {
+                self.gauges[gauge.0 as usize].enabled_since = None;
+            }
+            let next = rule.map(|rule| self.intern(group, slot, rule));
+            self.groups[group.0 as usize].gauges[slot] = next;
+            if let Some(gauge) = next {
+                self.gauges[gauge.0 as usize].enabled_since = Some(at);
+                self.schedule(gauge, at);
+            }
+        }
+    }
+
+    /// One event of a device for the counter at `slot`.
+    pub(crate) fn count(
+        &mut self,
+        (roster, ledger): (&mut Roster, &mut Ledger),
+        slot: usize,
+        index: DeviceIndex,
+        position: Position,
+    ) {
+        let Some(device) = roster.get_mut(index) else { return };
+        let Some((origin, membership)) = self.origin.zip(device.membership) else { return };
+        let group = &self.groups[membership.group.0 as usize];
+        let Some(gauge_index) = group.gauges[slot] else { return };
+        let gauge = &mut self.gauges[gauge_index.0 as usize];
+        let window = gauge.window(position.at, origin);
+        let tally = tally(&mut device.tallies, gauge_index, window);
+        tally.count += 1;
+        if tally.breached || tally.count <= gauge.rule.max() {
+            return;
+        }
+        tally.breached = true;
+        let breach = gauge.breach(Side::Above, &group.name, window, tally.count);
+        let span = (window.start, position.at);
+        let raised_by = Some(position.ordinal);
+        let raised = ledger.breach(gauge.counter.detection, (index, &device.id), breach, span, raised_by);
+        if let Some(alert) = raised {
+            gauge.breaches.push((index, alert));
+            self.schedule(gauge_index, position.at);
+        }
+    }
+
+    /// Closes every window that is over at `at`, in the order of their ends.
+    pub(crate) fn advance(&mut self, roster: &Roster, ledger: &mut Ledger, at: Timestamp) {
+        while let Some(&(end, index)) = self.agenda.first()
+            && end <= at
+        {
+            self.agenda.pop_first();
+            self.close(index, roster, ledger);
+            // Once alerts are being dropped, the silent windows of a long jump have nothing left to say.
+            let next = if ledger.overflowed() { at } else { end };
+            self.schedule(index, next);
+        }
+    }
+
+    /// The run ends: counts above the maximum are final, partial windows are never below the minimum.
+    pub(crate) fn finish(&mut self, roster: &Roster, ledger: &mut Ledger, at: Timestamp) {
+        self.agenda.clear();
+        for (index, gauge) in self.gauges.iter_mut().enumerate() {
+            if let Some(window) = gauge.scheduled.take() {
+                gauge.settle(GaugeIndex(index as u32), window, roster, ledger, at);
+            }
+        }
+    }
+
+    fn close(&mut self, index: GaugeIndex, roster: &Roster, ledger: &mut Ledger) {
+        let gauge = &mut self.gauges[index.0 as usize];
+        let Some(window) = gauge.scheduled.take() else { return };
+        let Some(end) = window.end else { return };
+        gauge.settle(index, window, roster, ledger, end);
+        if !gauge.enabled_since.is_some_and(|since| since <= window.start) {
+            return;
+        }
+        let group = &self.groups[gauge.group.0 as usize];
+        for &member in &group.members {
+            let Some(device) = roster.get(member) else { continue };
+            let count = counted(device, index, window);
+            let whole = device.membership.is_some_and(|membership| membership.since <= window.start);
+            if whole && count < gauge.rule.min() {
+                let breach = gauge.breach(Side::Below, &group.name, window, count);
+                let device = (member, &device.id);
+                ledger.breach(gauge.counter.detection, device, breach, (window.start, end), None);
+            }
+        }
+    }
+
+    /// Puts the close of the gauge's window at `at` on the agenda, if it could raise or settle something.
+    fn schedule(&mut self, index: GaugeIndex, at: Timestamp) {
+        let Some(origin) = self.origin else { return };
+        let gauge = &mut self.gauges[index.0 as usize];
+        let members = &self.groups[gauge.group.0 as usize].members;
+        let may_be_below = gauge.enabled_since.is_some() && gauge.rule.min() > 0 && !members.is_empty();
+        if gauge.scheduled.is_some() || !(may_be_below || !gauge.breaches.is_empty()) {
+            return;
+        }
+        let window = gauge.window(at, origin);
+        if let Some(end) = window.end {
+            self.agenda.insert((end, index));
+        }
+        gauge.scheduled = Some(window);
+    }
+
+    fn group(&mut self, name: &str) -> GroupIndex {
+        let name = name.to_lowercase();
+        if let Some(group) = self.names.get(&name) {
+            return *group;
+        }
+        let index = GroupIndex(self.groups.len() as u32);
+        let gauges = vec![None; self.counters.len()];
+        self.groups.push(Group { name: name.clone(), gauges, members: BTreeSet::new() });
+        self.names.insert(name, index);
+        index
+    }
+
+    fn intern(&mut self, group: GroupIndex, slot: usize, rule: RangeRule) -> GaugeIndex {
+        let next = GaugeIndex(self.gauges.len() as u32);
+        let key = (group, slot, rule.min(), rule.max(), rule.window());
+        let index = *self.interned.entry(key).or_insert(next);
+        if index == next {
+            let counter = self.counters[slot];
+            let (enabled_since, current, breaches, scheduled) = (None, None, Vec::new(), None);
+            self.gauges.push(Gauge { counter, group, rule, enabled_since, current, breaches, scheduled });
+        }
+        index
+    }
+}
+
+impl Gauge {
+    fn window(&mut self, at: Timestamp, origin: Timestamp) -> Window {
+        match self.current {
+            Some(window) if window.start <= at && !window.over(at) => window,
+            _ => *self.current.insert(Window::holding(at, origin, self.rule.window())),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        index: GaugeIndex,
+        window: Window,
+        roster: &Roster,
+        ledger: &mut Ledger,
+        end: Timestamp,
+    ) {
+        for (device, alert) in self.breaches.drain(..) {
+            let count = roster.get(device).map_or(0, |device| counted(device, index, window));
+            ledger.settle_breach(alert, count, end);
+        }
+    }
+
+    fn breach(&self, side: Side, group: &str, window: Window, count: u64) -> RangeBreach {
+        RangeBreach {
+            rule: self.counter.rule,
+            side,
+            min: self.rule.min(),
+            max: self.rule.max(),
+            window: self.rule.window(),
+            window_number: window.number,
+            group: group.to_owned(),
+            actual_count: count,
+        }
+    }
+}
+
+fn counted(device: &Device, gauge: GaugeIndex, window: Window) -> u64 {
+    let of_window = |tally: &&Tally| tally.gauge == gauge && tally.window.number == window.number;
+    device.tallies.iter().find(of_window).map_or(0, |tally| tally.count)
+}
+
+/// The tally of this gauge in this window; those of windows that are over make room for it.
+fn tally(tallies: &mut Vec<Tally>, gauge: GaugeIndex, window: Window) -> &mut Tally {
+    let fresh = Tally { gauge, window, count: 0, breached: false };
+    let place = tallies.iter().position(|tally| tally.gauge == gauge).unwrap_or_else(|| {
+        tallies.retain(|tally| !tally.window.over(window.start));
+        tallies.push(fresh);
+        tallies.len() - 1
+    });
+    let tally = &mut tallies[place];
+    if tally.window.number != window.number {
+        *tally = fresh;
+    }
+    tally
+}
