@@ -1,0 +1,2 @@
+//! Hub messages a second.
+fn main() {}

@@ -1,0 +1,46 @@
+//! What an IoT Hub is told about itself: its name and its limits. The defaults are IoT Hub's documented
+//! values (limits of a standard tier); where Microsoft documents none, the doc comment says so.
+
+use std::time::Duration;
+
+/// Configuration of one hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubConfig {
+    /// Host name, as devices write it into user names and tokens; compared without regard to case.
+    pub host: String,
+    /// How long a session outlives its SAS token (10 minutes in the .NET and Java documentation).
+    pub sas_grace: Duration,
+    /// How long a new connection may take to send a complete CONNECT (undocumented).
+    pub connect_timeout: Duration,
+    /// The longest silence that any keep-alive may ask for; also rules when a client asks for none.
+    pub keep_alive_cap: Duration,
+    /// Greatest length of an MQTT packet, fixed header included.
+    pub packet_bytes_max: usize,
+    /// Greatest number of messages waiting for one device.
+    pub queue_depth_max: usize,
+    /// Greatest payload of a cloud-to-device message.
+    pub cloud_to_device_bytes_max: usize,
+    /// Lifetime of a cloud-to-device message whose sender states none.
+    pub cloud_to_device_ttl: Duration,
+    /// How long a delivered message stays locked for its device.
+    pub lock_timeout: Duration,
+    /// Greatest payload of a direct method, either way.
+    pub method_bytes_max: usize,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            host: "hub.hilarm.test".into(),
+            sas_grace: Duration::from_secs(600),
+            connect_timeout: Duration::from_secs(30),
+            keep_alive_cap: Duration::from_secs(1767),
+            packet_bytes_max: 256 * 1024,
+            queue_depth_max: 50,
+            cloud_to_device_bytes_max: 64 * 1024,
+            cloud_to_device_ttl: Duration::from_secs(3600),
+            lock_timeout: Duration::from_secs(60),
+            method_bytes_max: 128 * 1024,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The protocol-neutral hub: what a device or a service may ask, whichever protocol carries it. Adapters
+//! (`mqtt`) translate packets into these calls and carry [`Notice`]s out. No type of a protocol appears
+//! here, and the tests here use none.
+//!
+//! `device` is the device-facing half, `service` the service and management half.
+
+pub(crate) mod auth;
+pub(crate) mod cloud_to_device;
+mod device;
+mod key;
+pub(crate) mod message;
+mod methods;
+pub(crate) mod registry;
+mod service;
+pub(crate) mod timers;
+mod twin;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hilarm_model::{DeviceId, HubEvent, HubRecord, Monotonic, Now};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use self::cloud_to_device::{CloudToDeviceQueue, LockToken};
+use self::methods::Invocations;
+use self::registry::{ClientIdentity, Registry};
+use self::timers::Timers;
+use self::twin::Twin;
+use crate::config::HubConfig;
+use crate::service::{MethodResult, MethodTicket};
+
+/// What an adapter must carry to a client, or learn about one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Notice {
+    /// Desired properties changed while the identity was connected.
+    DesiredChanged { identity: ClientIdentity, delta: Map<String, Value>, version: u64 },
+    /// A direct method is for a connected identity that listens for methods.
+    MethodInvoked { identity: ClientIdentity, ticket: MethodTicket, method: String, payload: Vec<u8> },
+    /// Messages may be waiting for a connected device.
+    CloudToDeviceWaiting { device: DeviceId },
+    /// The device may not stay connected: disabled, deleted or given other credentials.
+    IdentityChanged { device: DeviceId },
+    /// The device is gone, with everything stored for it.
+    IdentityDeleted { device: DeviceId },
+}
+
+/// What the core knows about a connected identity.
+#[derive(Clone, Copy, Debug, Default)]
+struct Presence {
+    listens_for_methods: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum CoreTimer {
+    Method(MethodTicket),
+    Lock(DeviceId, LockToken),
+    Expiry(DeviceId, LockToken),
+}
+
+/// The protocol-neutral hub.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: HubConfig,
+    registry: Registry,
+    twins: BTreeMap<ClientIdentity, Twin>,
+    queues: BTreeMap<DeviceId, CloudToDeviceQueue>,
+    invocations: Invocations,
+    presence: BTreeMap<ClientIdentity, Presence>,
+    timers: Timers<CoreTimer>,
+    records: VecDeque<HubRecord>,
+    notices: VecDeque<Notice>,
+    results: VecDeque<(MethodTicket, MethodResult)>,
+}
+
+impl Core {
+    pub(crate) fn new(config: HubConfig, seed: u64) -> Self {
+        let mut random = stream(seed, "hub");
+        Self {
+            config,
+            registry: Registry::default(),
+            twins: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            invocations: Invocations::new(random.random()),
+            presence: BTreeMap::new(),
+            timers: Timers::new(),
+            records: VecDeque::new(),
+            notices: VecDeque::new(),
+            results: VecDeque::new(),
+        }
+    }
+
+    /// Records a fact at the hub's calendar time.
+    pub(crate) fn record(&mut self, event: HubEvent, now: Now) {
+        self.records.push_back(HubRecord { at: now.unix, event });
+    }
+
+    pub(crate) fn poll_record(&mut self) -> Option<HubRecord> {
+        self.records.pop_front()
+    }
+
+    pub(crate) fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    pub(crate) fn poll_result(&mut self) -> Option<(MethodTicket, MethodResult)> {
+        self.results.pop_front()
+    }
+
+    pub(crate) fn poll_timeout(&self, now: Now) -> Option<Monotonic> {
+        self.timers.next(now)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                CoreTimer::Method(ticket) => self.time_out_method(ticket, now),
+                CoreTimer::Lock(device, token) => {
+                    let queue = self.queues.get_mut(&device);
+                    if queue.is_some_and(|queue| queue.unlock_due(token, now.mono)) {
+                        self.notices.push_back(Notice::CloudToDeviceWaiting { device });
+                    }
+                }
+                CoreTimer::Expiry(device, token) => {
+                    if let Some(queue) = self.queues.get_mut(&device) {
+                        queue.expire(token, now.unix);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The random stream of one component: independent of every other component's under the same seed.
+fn stream(seed: u64, component: &str) -> ChaCha8Rng {
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(component).finalize();
+    ChaCha8Rng::from_seed(digest.into())
+}
