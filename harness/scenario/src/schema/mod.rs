@@ -1,0 +1,113 @@
+//! The shape of a scenario file after parsing. Field names are the YAML keys; unknown keys are errors.
+//! Steps, endpoints, authentications and event matchers are single-key maps (externally tagged enums),
+//! which keeps error positions exact. These types are also what the JSON schema is generated from.
+
+mod event;
+mod step;
+mod world;
+
+pub use event::*;
+pub use step::*;
+pub use world::*;
+
+use std::collections::BTreeMap;
+
+use hilarm_model::DeviceId;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One scenario. Its id is the path of its file, not a field.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of this format; 1.
+    pub schema: u32,
+    /// One sentence that says what happens.
+    pub name: String,
+    /// MITRE ATT&CK technique ids, e.g. `T1550.001`.
+    #[serde(default)]
+    pub attack: Vec<String>,
+    /// Slugs of the detections that this scenario provokes; empty for benign ones.
+    #[serde(default)]
+    pub detects: Vec<String>,
+    /// Seed of every random stream of the run.
+    pub seed: u64,
+    /// The devices by their identity.
+    #[schemars(with = "BTreeMap<String, DeviceSpec>")]
+    pub devices: BTreeMap<DeviceId, DeviceSpec>,
+    /// Client certificates by a name of this file's own.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, CertificateSpec>,
+    /// What the hub is configured with before the scenario begins.
+    #[serde(default)]
+    pub hub: HubSpec,
+    /// Addresses and CIDRs that threat intelligence calls suspicious; documentation ranges only.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub threat_intelligence: Vec<IpNet>,
+    /// The virtual network before the scenario begins.
+    #[serde(default)]
+    pub network: NetworkSpec,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// What must be seen for the attack to have landed; counts are minimums.
+    #[serde(default)]
+    pub proof: Vec<Proof>,
+    /// What must come of it; closed world.
+    pub expect: Expect,
+    /// Controls left out, each with a reason.
+    #[serde(default)]
+    pub controls: Controls,
+}
+
+pub(crate) fn one() -> u64 {
+    1
+}
+
+/// What must be seen for the attack to have landed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The event.
+    pub event: EventMatch,
+    /// How often at least, 1 by default.
+    #[serde(default = "one")]
+    pub count: u64,
+}
+
+/// What must come of the scenario. What is not listed must not come.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Alerts; counts are exact.
+    #[serde(default)]
+    pub alerts: Vec<ExpectedAlert>,
+}
+
+/// An expected alert.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedAlert {
+    /// Slug of the detection.
+    pub alert: String,
+    /// The device it is about; absent for alerts about the hub.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub device: Option<DeviceId>,
+    /// How many such alerts, 1 by default.
+    #[serde(default = "one")]
+    pub count: u64,
+}
+
+/// Controls left out. Both run unless a reason is given here.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Controls {
+    /// Why there is no benign twin.
+    #[serde(default)]
+    pub skip_benign_twin: Option<String>,
+    /// Why there is no boundary.
+    #[serde(default)]
+    pub skip_boundary: Option<String>,
+}

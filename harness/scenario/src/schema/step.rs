@@ -1,0 +1,245 @@
+//! What happens: steps of the device, of the hub's service side, of the network, and of time.
+
+use std::collections::BTreeMap;
+
+use hilarm_model::DeviceId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EventMatch, one};
+use crate::duration::Span;
+
+/// One thing that happens.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The device connects; the step ends when it was let in, or its tries are used up.
+    Connect(Connect),
+    /// The device disconnects in order.
+    Disconnect(DeviceStep),
+    /// The device disconnects and connects again.
+    Reconnect(Connect),
+    /// A behaviour starts on the device.
+    Behaviour(BehaviourStep),
+    /// A behaviour stops.
+    StopBehaviour(StopBehaviour),
+    /// The device sends telemetry; the step ends when the last message is acknowledged.
+    SendTelemetry(SendTelemetry),
+    /// The device reads its twin.
+    ReadTwin(DeviceStep),
+    /// The device changes its reported properties.
+    ReportProperties(Properties),
+    /// The service changes desired properties.
+    PatchDesired(Properties),
+    /// The service invokes a direct method; the step ends with its outcome.
+    InvokeMethod(InvokeMethod),
+    /// The service sends a cloud-to-device message.
+    SendCloudToDevice(SendCloudToDevice),
+    /// Everything lives on for this long.
+    RunFor(Span),
+    /// The calendar jumps; monotonic time stays.
+    Advance(Advance),
+    /// The world runs until an event is seen (events since the previous step count).
+    WaitFor(WaitFor),
+    /// The network of one device, or of all, changes.
+    Network(NetworkStep),
+    /// The attack, and what the benign twin does in its place.
+    Malicious(Malicious),
+    /// Branches that go on side by side; ends with the last.
+    Parallel(Vec<Vec<Step>>),
+    /// The same steps again and again.
+    Repeat(Repeat),
+}
+
+/// A step that only names a device.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceStep {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+}
+
+/// Connecting.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connect {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// Bound on the tries; until it succeeds when absent.
+    #[serde(default)]
+    pub attempts: Option<u16>,
+    /// Pause between tries; the agent's own back-off when absent.
+    #[serde(default)]
+    pub gap: Option<Span>,
+}
+
+/// Starting a behaviour.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BehaviourStep {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// Name of the behaviour.
+    pub run: String,
+    /// Its parameters.
+    #[serde(default)]
+    pub with: BTreeMap<String, Argument>,
+}
+
+/// A parameter of a behaviour: a number, or text (an address, the name of a certificate).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Argument {
+    /// A number.
+    Int(i64),
+    /// Text.
+    Text(String),
+}
+
+/// Stopping a behaviour.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopBehaviour {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// Name of the behaviour.
+    pub stop: String,
+}
+
+/// Sending telemetry.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendTelemetry {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// How many messages.
+    pub count: u32,
+    /// Pause between two, 1s by default.
+    #[serde(default = "Span::one_second")]
+    pub every: Span,
+    /// Length of each payload, 64 by default.
+    #[serde(default = "default_payload_bytes")]
+    pub payload_bytes: u16,
+}
+
+fn default_payload_bytes() -> u16 {
+    64
+}
+
+/// A change of twin properties.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Properties {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// The patch; null removes a property.
+    pub properties: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Invoking a direct method.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvokeMethod {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// Name of the method.
+    pub method: String,
+    /// Payload, null by default.
+    #[serde(default)]
+    pub payload: serde_json::Value,
+    /// How long the hub waits for the answer, 30s by default.
+    #[serde(default = "Span::thirty_seconds")]
+    pub timeout: Span,
+}
+
+/// Sending a cloud-to-device message.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendCloudToDevice {
+    /// The device.
+    #[schemars(with = "String")]
+    pub device: DeviceId,
+    /// Payload.
+    pub payload: String,
+    /// Message id; a seeded one when absent.
+    #[serde(default)]
+    pub message_id: Option<String>,
+}
+
+/// A jump of the calendar.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Advance {
+    /// For the hub and for what devices are told.
+    World(Span),
+    /// For the hub alone.
+    HubOnly(HubOnly),
+}
+
+/// A jump of the hub's calendar alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HubOnly {
+    /// How far.
+    pub hub: Span,
+}
+
+/// Waiting for an event.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitFor {
+    /// The event.
+    pub event: EventMatch,
+    /// How often it must be seen, 1 by default.
+    #[serde(default = "one")]
+    pub count: u64,
+    /// How long to wait at most, in the scenario's time.
+    pub within: Span,
+}
+
+/// A change of the network; what is absent stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkStep {
+    /// The device; all when absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub device: Option<DeviceId>,
+    /// Delay of each packet in each direction.
+    #[serde(default)]
+    pub latency: Option<Span>,
+    /// Lost packets in percent.
+    #[serde(default)]
+    pub loss_percent: Option<f64>,
+    /// Whether everything is lost.
+    #[serde(default)]
+    pub partition: Option<bool>,
+}
+
+/// The attack.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Malicious {
+    /// The malicious steps.
+    #[serde(rename = "do")]
+    pub attack: Vec<Step>,
+    /// What the benign twin does in their place.
+    pub benign: Vec<Step>,
+}
+
+/// Repetition.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// How often.
+    pub times: u32,
+    /// The steps.
+    pub steps: Vec<Step>,
+}

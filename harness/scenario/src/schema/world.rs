@@ -1,0 +1,156 @@
+//! The world before the scenario begins: devices, certificates, the hub's configuration, the network.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Span;
+
+/// A device of the scenario.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceSpec {
+    /// How it authenticates.
+    pub auth: Auth,
+    /// Its twin tag `SecurityGroup`; `default` when absent.
+    #[serde(default)]
+    pub security_group: Option<String>,
+    /// MQTT keep-alive, 240s by default.
+    #[serde(default)]
+    pub keep_alive: Option<Span>,
+    /// The Defender micro agent on the device.
+    #[serde(default)]
+    pub agent: AgentSpec,
+}
+
+/// How a device authenticates.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// Symmetric key and SAS tokens.
+    Sas(SasAuth),
+    /// Certificates by thumbprint.
+    X509(X509Auth),
+}
+
+/// SAS tokens.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SasAuth {
+    /// Lifetime of each token, 1h by default.
+    #[serde(default = "Span::one_hour")]
+    pub ttl: Span,
+}
+
+/// Certificates whose thumbprints are registered.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct X509Auth {
+    /// Name in `certificates` of the one whose thumbprint is primary.
+    pub primary: String,
+    /// Name in `certificates` of the one to roll over to.
+    #[serde(default)]
+    pub secondary: Option<String>,
+}
+
+/// A client certificate, made for the run.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateSpec {
+    /// Subject common name; the name in `certificates` by default.
+    #[serde(default)]
+    pub common_name: Option<String>,
+    /// How long before the scenario begins it becomes valid, 1d by default.
+    #[serde(default = "Span::one_day")]
+    pub valid_since: Span,
+    /// How long after the scenario begins it stays valid.
+    pub valid_for: Span,
+}
+
+/// The micro agent's intervals.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSpec {
+    /// Least delay of the first collection, 30s by default.
+    #[serde(default)]
+    pub first_collection: Option<Span>,
+    /// Interval of the network-activity collector, 10s by default; `0s` turns it off.
+    #[serde(default)]
+    pub network_activity: Option<Span>,
+    /// Interval of system information and heartbeat, 60s by default; `0s` turns them off.
+    #[serde(default)]
+    pub low_priority: Option<Span>,
+}
+
+/// The hub's configuration.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HubSpec {
+    /// Security groups by name; each maps the slug of a range detection to its range.
+    #[serde(default)]
+    pub security_groups: BTreeMap<String, BTreeMap<String, RangeSpec>>,
+}
+
+/// An allowed range of a count in a tumbling window, both ends inclusive.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RangeSpec {
+    /// Smallest allowed count, 0 by default.
+    #[serde(default)]
+    pub min: u64,
+    /// Greatest allowed count.
+    pub max: u64,
+    /// Length of the window.
+    pub window: Span,
+}
+
+/// The virtual network.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// Delay of each packet in each direction.
+    #[serde(default)]
+    pub latency: Option<Span>,
+    /// Lost packets in percent, e.g. `2.5`.
+    #[serde(default)]
+    pub loss_percent: f64,
+    /// What listens at an address: `sink`, `refuse`, `black_hole` or a command-and-control broker.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, EndpointSpec>")]
+    pub endpoints: BTreeMap<SocketAddrV4, EndpointSpec>,
+}
+
+/// What listens at an address.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointSpec {
+    /// Accepts, records, never answers.
+    Sink,
+    /// Refuses connections.
+    Refuse,
+    /// Answers nothing at all.
+    BlackHole,
+    /// A real MQTT broker (rumqttd) in the adversary's hands.
+    CommandAndControl(CommandAndControlSpec),
+}
+
+/// The adversary's broker.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandAndControlSpec {
+    /// Orders that wait for bots, retained.
+    #[serde(default)]
+    pub orders: Vec<OrderSpec>,
+}
+
+/// An order to bots.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderSpec {
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: String,
+}
