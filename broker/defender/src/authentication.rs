@@ -39,10 +39,10 @@ impl Check {
     /// Considers the outcome of an authentication and raises an alert when this check failed.
     pub(crate) fn judge(&self, event: &HubEvent, judgement: &mut Judgement<'_>) {
         match event {
-            HubEvent::ConnectionAccepted { device, authentication, .. } => {
-                if (self.accepted)(*authentication, judgement.registered(device)) {
-                    judgement.consider();
-                }
+            HubEvent::ConnectionAccepted { device, authentication, .. }
+                if (self.accepted)(*authentication, judgement.registered(device)) =>
+            {
+                judgement.consider();
             }
             HubEvent::ConnectionRefused(refused) => {
                 if let Some(device) = refused.device.as_ref().filter(|_| refused.registered) {

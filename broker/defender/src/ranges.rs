@@ -196,7 +196,7 @@ impl Ranges {
         let Some(window) = gauge.scheduled.take() else { return };
         let Some(end) = window.end else { return };
         gauge.settle(index, window, roster, ledger, end);
-        if !gauge.enabled_since.is_some_and(|since| since <= window.start) {
+        if gauge.enabled_since.is_none_or(|since| since > window.start) {
             return;
         }
         let group = &self.groups[gauge.group.0 as usize];
@@ -218,7 +218,8 @@ impl Ranges {
         let gauge = &mut self.gauges[index.0 as usize];
         let members = &self.groups[gauge.group.0 as usize].members;
         let may_be_below = gauge.enabled_since.is_some() && gauge.rule.min() > 0 && !members.is_empty();
-        if gauge.scheduled.is_some() || !(may_be_below || !gauge.breaches.is_empty()) {
+        let silent = !may_be_below && gauge.breaches.is_empty();
+        if silent || gauge.scheduled.is_some() {
             return;
         }
         let window = gauge.window(at, origin);
