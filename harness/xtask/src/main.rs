@@ -1,3 +1,90 @@
-//! Set-up, firmware builds, code generation and tidy checks.
+//! `cargo xtask`: everything between a fresh clone and a verdict.
+//!
+//! It finds out what this machine lacks, says so, installs it when allowed to, builds the firmware, and runs
+//! the scenarios or the tests. It holds no knowledge of scenarios, boards or tests themselves.
 
-fn main() {}
+mod consent;
+mod firmware;
+mod packages;
+mod process;
+mod qemu;
+mod run;
+mod setup;
+mod tests;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::consent::Consent;
+use crate::setup::Setup;
+
+/// Set-up, firmware builds, scenario runs and tests.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing, build the firmware, run every scenario on `sim` and in QEMU.
+    Run {
+        #[command(flatten)]
+        consent: Consent,
+        /// Passed on to `hilarm run`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Install what is missing, build the firmware, run all tests.
+    Test {
+        #[command(flatten)]
+        consent: Consent,
+        /// Passed on to each `cargo test`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Install what the firmware build needs, build it, print where the ELF is.
+    Firmware {
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Install what is missing, and nothing else.
+    Setup {
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Check the rules of the house that no compiler checks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match carry_out(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn carry_out(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Run { consent, arguments } => run::scenarios(&Setup::all(consent), &arguments),
+        Task::Test { consent, arguments } => tests::run(&Setup::all(consent), &arguments),
+        Task::Firmware { consent } => {
+            let way = toolchain::prepare(consent)?;
+            println!("{}", firmware::build(&way)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Setup { consent } => {
+            Ok(if Setup::all(consent).report() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+        }
+        Task::Tidy => tidy::report(),
+    }
+}
