@@ -17,11 +17,7 @@ impl schemars::JsonSchema for Span {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "pattern": "^[0-9]+(ms|s|m|h|d)$",
-            "x-hilarm": "duration",
-        })
+        crate::schema::format::duration()
     }
 }
 

@@ -151,11 +151,13 @@ impl Report {
         self.source.get(range.clone()).unwrap_or_default()
     }
 
-    /// The line table of the file, or every error.
-    pub(crate) fn finish(self) -> Result<Lines, ScenarioErrors> {
+    /// What was read, with the line table of the file; or every error.
+    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(Lines, T), ScenarioErrors> {
         let Self { path, source, lines, mut found } = self;
-        if found.is_empty() {
-            return Ok(lines);
+        if let Some(read) = read
+            && found.is_empty()
+        {
+            return Ok((lines, read));
         }
         found.sort_by_key(|found| (found.range.start, found.range.end));
         let mut errors: Vec<ScenarioError> = found.into_iter().map(|found| located(found, &lines)).collect();

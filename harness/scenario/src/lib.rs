@@ -4,21 +4,28 @@
 //! or with all errors of the file at once. Nothing here runs a scenario, opens a file or reads a clock.
 //! Implements section 6 of the design.
 
+mod draft;
 mod duration;
 mod error;
+mod json_schema;
+mod lint;
 mod node;
 mod position;
 mod problem;
 mod read;
+mod registry;
 mod schema;
+mod shape;
 mod span_index;
 mod suggest;
+mod vars;
 mod yaml;
 
 use std::path::PathBuf;
 
 pub use duration::{InvalidSpan, Span};
 pub use error::{ScenarioError, ScenarioErrors};
+pub use json_schema::json_schema;
 pub use position::Position;
 pub use problem::Problem;
 pub use schema::*;
@@ -26,6 +33,7 @@ pub use span_index::SpanIndex;
 pub use suggest::Suggestion;
 
 use error::Report;
+use node::Node;
 
 /// A scenario file that was read and found sound.
 #[derive(Clone, Debug)]
@@ -50,22 +58,18 @@ pub fn parse(
 ) -> Result<ScenarioFile, ScenarioErrors> {
     let (id, path) = (id.into(), path.into());
     let mut report = Report::new(path.clone(), source);
-    let root = read::read(source, &mut report);
-    let mut scenario = None;
-    if let Some(root) = &root {
-        match yaml::decode::<Scenario>(root) {
-            Ok(decoded) => scenario = Some(decoded),
-            Err(error) => report.add(root.range.clone(), Problem::Decode { message: error.to_string() }),
-        }
-    }
-    let lines = report.finish()?;
-    let (Some(root), Some(scenario)) = (root, scenario) else { unreachable!() };
+    let read = read_scenario(&id, source, &mut report);
+    let (lines, (root, scenario)) = report.finish(read)?;
     let spans = SpanIndex::new(&root, &lines);
     Ok(ScenarioFile { id, path, source: source.to_owned(), scenario, spans })
 }
 
-/// The JSON schema of scenario files, pretty-printed; checked in as `scenarios/scenario.schema.json`.
-pub fn json_schema() -> String {
-    let schema = schemars::schema_for!(Scenario);
-    serde_json::to_string_pretty(&schema).unwrap_or_default()
+/// The scenario and the tree it was read from; nothing only if the report says why.
+fn read_scenario(id: &str, source: &str, report: &mut Report) -> Option<(Node, Scenario)> {
+    let mut root = read::read(source, report)?;
+    vars::substitute(&mut root, report);
+    shape::check(&root, report);
+    lint::check(id, &root, report);
+    let scenario = draft::part(&root, report)?.value;
+    Some((root, scenario))
 }

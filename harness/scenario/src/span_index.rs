@@ -124,7 +124,7 @@ mod tests {
     fn index() -> SpanIndex {
         let mut report = Report::new("x.yaml".into(), SOURCE);
         let root = read(SOURCE, &mut report).unwrap();
-        SpanIndex::new(&root, &report.finish().unwrap())
+        SpanIndex::new(&root, &report.finish(Some(())).unwrap().0)
     }
 
     fn text(path: &str) -> &'static str {

@@ -60,7 +60,7 @@ mod tests {
         "#;
         let mut report = Report::new("x.yaml".into(), text);
         let ours = value(&read(text, &mut report).unwrap());
-        report.finish().unwrap();
+        report.finish(Some(())).unwrap();
         assert_eq!(ours, serde_yaml::from_str::<Value>(text).unwrap());
     }
 }

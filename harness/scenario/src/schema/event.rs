@@ -6,9 +6,12 @@ use hilarm_model::DeviceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::format;
+
 /// An event of the journal; fields that are absent match anything.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-noun" = "event"))]
 pub enum EventMatch {
     /// The hub let a device in.
     ConnectionAccepted(ByDevice),
@@ -42,7 +45,7 @@ pub enum EventMatch {
 pub struct ByDevice {
     /// The device.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
 }
 
@@ -52,7 +55,7 @@ pub struct ByDevice {
 pub struct RefusedMatch {
     /// The device id that was claimed.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
     /// One of the causes.
     #[serde(default)]
@@ -62,6 +65,7 @@ pub struct RefusedMatch {
 /// Causes of a refusal, as kebab-case words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "cause"))]
 pub enum Cause {
     /// The token does not parse.
     SasMalformed,
@@ -109,10 +113,11 @@ pub enum Cause {
 pub struct FlowMatch {
     /// The device.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
     /// Remote address.
     #[serde(default)]
+    #[schemars(schema_with = "format::address")]
     pub remote_address: Option<std::net::IpAddr>,
     /// Remote port.
     #[serde(default)]
@@ -125,7 +130,7 @@ pub struct FlowMatch {
 pub struct MethodMatch {
     /// The device.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
     /// The method.
     #[serde(default)]
@@ -141,7 +146,7 @@ pub struct MethodMatch {
 pub struct AdversaryMatch {
     /// The broker's address in `network.endpoints`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::endpoint")]
     pub endpoint: Option<SocketAddrV4>,
     /// MQTT topic.
     #[serde(default)]

@@ -2,7 +2,9 @@
 //! Steps, endpoints, authentications and event matchers are single-key maps (externally tagged enums),
 //! which keeps error positions exact. These types are also what the JSON schema is generated from.
 
+mod either;
 mod event;
+pub(crate) mod format;
 mod step;
 mod world;
 
@@ -27,14 +29,16 @@ pub struct Scenario {
     pub name: String,
     /// MITRE ATT&CK technique ids, e.g. `T1550.001`.
     #[serde(default)]
+    #[schemars(schema_with = "format::techniques")]
     pub attack: Vec<String>,
     /// Slugs of the detections that this scenario provokes; empty for benign ones.
     #[serde(default)]
+    #[schemars(schema_with = "format::alerts")]
     pub detects: Vec<String>,
     /// Seed of every random stream of the run.
     pub seed: u64,
     /// The devices by their identity.
-    #[schemars(with = "BTreeMap<String, DeviceSpec>")]
+    #[schemars(with = "BTreeMap<String, DeviceSpec>", extend("propertyNames" = format::DEVICE.to_value()))]
     pub devices: BTreeMap<DeviceId, DeviceSpec>,
     /// Client certificates by a name of this file's own.
     #[serde(default)]
@@ -43,8 +47,8 @@ pub struct Scenario {
     #[serde(default)]
     pub hub: HubSpec,
     /// Addresses and CIDRs that threat intelligence calls suspicious; documentation ranges only.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[serde(default, deserialize_with = "format::deserialize_networks")]
+    #[schemars(schema_with = "format::networks")]
     pub threat_intelligence: Vec<IpNet>,
     /// The virtual network before the scenario begins.
     #[serde(default)]
@@ -73,6 +77,7 @@ pub struct Proof {
     pub event: EventMatch,
     /// How often at least, 1 by default.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub count: u64,
 }
 
@@ -90,13 +95,15 @@ pub struct Expect {
 #[serde(deny_unknown_fields)]
 pub struct ExpectedAlert {
     /// Slug of the detection.
+    #[schemars(schema_with = "format::alert")]
     pub alert: String,
     /// The device it is about; absent for alerts about the hub.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
     /// How many such alerts, 1 by default.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub count: u64,
 }
 

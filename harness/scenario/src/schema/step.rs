@@ -6,12 +6,13 @@ use hilarm_model::DeviceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EventMatch, one};
+use super::{EventMatch, format, one};
 use crate::duration::Span;
 
 /// One thing that happens.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-noun" = "step"))]
 pub enum Step {
     /// The device connects; the step ends when it was let in, or its tries are used up.
     Connect(Connect),
@@ -56,7 +57,7 @@ pub enum Step {
 #[serde(deny_unknown_fields)]
 pub struct DeviceStep {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
 }
 
@@ -65,10 +66,11 @@ pub struct DeviceStep {
 #[serde(deny_unknown_fields)]
 pub struct Connect {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// Bound on the tries; until it succeeds when absent.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub attempts: Option<u16>,
     /// Pause between tries; the agent's own back-off when absent.
     #[serde(default)]
@@ -80,9 +82,10 @@ pub struct Connect {
 #[serde(deny_unknown_fields)]
 pub struct BehaviourStep {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// Name of the behaviour.
+    #[schemars(schema_with = "format::behaviour")]
     pub run: String,
     /// Its parameters.
     #[serde(default)]
@@ -90,7 +93,7 @@ pub struct BehaviourStep {
 }
 
 /// A parameter of a behaviour: a number, or text (an address, the name of a certificate).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Argument {
     /// A number.
@@ -104,9 +107,10 @@ pub enum Argument {
 #[serde(deny_unknown_fields)]
 pub struct StopBehaviour {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// Name of the behaviour.
+    #[schemars(schema_with = "format::behaviour")]
     pub stop: String,
 }
 
@@ -115,9 +119,10 @@ pub struct StopBehaviour {
 #[serde(deny_unknown_fields)]
 pub struct SendTelemetry {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// How many messages.
+    #[schemars(range(min = 1))]
     pub count: u32,
     /// Pause between two, 1s by default.
     #[serde(default = "Span::one_second")]
@@ -136,7 +141,7 @@ fn default_payload_bytes() -> u16 {
 #[serde(deny_unknown_fields)]
 pub struct Properties {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// The patch; null removes a property.
     pub properties: serde_json::Map<String, serde_json::Value>,
@@ -147,7 +152,7 @@ pub struct Properties {
 #[serde(deny_unknown_fields)]
 pub struct InvokeMethod {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// Name of the method.
     pub method: String,
@@ -164,7 +169,7 @@ pub struct InvokeMethod {
 #[serde(deny_unknown_fields)]
 pub struct SendCloudToDevice {
     /// The device.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// Payload.
     pub payload: String,
@@ -174,7 +179,7 @@ pub struct SendCloudToDevice {
 }
 
 /// A jump of the calendar.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Advance {
     /// For the hub and for what devices are told.
@@ -199,6 +204,7 @@ pub struct WaitFor {
     pub event: EventMatch,
     /// How often it must be seen, 1 by default.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub count: u64,
     /// How long to wait at most, in the scenario's time.
     pub within: Span,
@@ -210,7 +216,7 @@ pub struct WaitFor {
 pub struct NetworkStep {
     /// The device; all when absent.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
     /// Delay of each packet in each direction.
     #[serde(default)]
@@ -229,6 +235,7 @@ pub struct NetworkStep {
 pub struct Malicious {
     /// The malicious steps.
     #[serde(rename = "do")]
+    #[schemars(length(min = 1))]
     pub attack: Vec<Step>,
     /// What the benign twin does in their place.
     pub benign: Vec<Step>,
@@ -239,6 +246,7 @@ pub struct Malicious {
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     /// How often.
+    #[schemars(range(min = 1))]
     pub times: u32,
     /// The steps.
     pub steps: Vec<Step>,

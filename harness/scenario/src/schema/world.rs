@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::format;
 use crate::duration::Span;
 
 /// A device of the scenario.
@@ -28,6 +29,7 @@ pub struct DeviceSpec {
 /// How a device authenticates.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-noun" = "way to authenticate"))]
 pub enum Auth {
     /// Symmetric key and SAS tokens.
     Sas(SasAuth),
@@ -90,6 +92,7 @@ pub struct AgentSpec {
 pub struct HubSpec {
     /// Security groups by name; each maps the slug of a range detection to its range.
     #[serde(default)]
+    #[schemars(schema_with = "format::security_groups")]
     pub security_groups: BTreeMap<String, BTreeMap<String, RangeSpec>>,
 }
 
@@ -118,13 +121,17 @@ pub struct NetworkSpec {
     pub loss_percent: f64,
     /// What listens at an address: `sink`, `refuse`, `black_hole` or a command-and-control broker.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, EndpointSpec>")]
+    #[schemars(
+        with = "BTreeMap<String, EndpointSpec>",
+        extend("propertyNames" = format::ENDPOINT.to_value())
+    )]
     pub endpoints: BTreeMap<SocketAddrV4, EndpointSpec>,
 }
 
 /// What listens at an address.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("x-noun" = "endpoint"))]
 pub enum EndpointSpec {
     /// Accepts, records, never answers.
     Sink,
