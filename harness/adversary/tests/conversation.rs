@@ -1,4 +1,5 @@
 //! Bots in conversation with a real command-and-control broker.
+#![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 
 use std::time::Duration;
 

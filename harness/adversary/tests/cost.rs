@@ -1,4 +1,5 @@
 //! What a broker leaves behind, since rumqttd's router cannot be shut down. One test, alone in its process.
+#![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 #![cfg(target_os = "linux")]
 
 use std::fs;
