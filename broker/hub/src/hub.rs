@@ -1,7 +1,13 @@
-//! The hub's face.
+//! The hub's face: transports hand in connections and bytes, the service side hands in requests, and out
+//! come bytes, facts and results. It reads no clock and opens no socket; hostile input is never an error to
+//! the caller, it is a fact and the refusal that IoT Hub gives.
+
 use hilarm_model::{ConnectionId, HubRecord, Monotonic, Now, PeerFacts, Timestamp};
+
 use crate::config::HubConfig;
-use crate::service::*;
+use crate::core::Core;
+use crate::mqtt::Mqtt;
+use crate::service::{HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
 
 /// What reaches the hub from a transport.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ pub enum Output {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Close after everything sent before has left; `Closed` need not be reported back.
+    /// Close after everything sent before has left. The hub has forgotten the connection already.
     Close {
         /// The connection.
         connection: ConnectionId,
@@ -46,16 +52,75 @@ pub enum Output {
 
 /// IoT Hub.
 #[derive(Debug)]
-pub struct Hub { config: HubConfig }
-#[allow(missing_docs, unused)]
+pub struct Hub {
+    core: Core,
+    mqtt: Mqtt,
+}
+
 impl Hub {
-    pub fn new(config: HubConfig, seed: u64) -> Self { Self { config } }
-    pub fn handle_input(&mut self, input: Input<'_>, now: Now) {}
-    pub fn handle_timeout(&mut self, now: Now) {}
-    pub fn poll_output(&mut self) -> Option<Output> { None }
-    pub fn poll_record(&mut self) -> Option<HubRecord> { None }
-    pub fn poll_timeout(&self, now: Now) -> Option<Monotonic> { None }
-    pub fn service(&mut self, request: ServiceRequest, now: Now) -> Result<ServiceReply, HubError> { Ok(ServiceReply::Done) }
-    pub fn poll_service(&mut self) -> Option<(MethodTicket, MethodResult)> { None }
-    pub fn calendar_advanced(&mut self, from: Timestamp, now: Now) {}
+    /// An empty hub. Equal seeds and equal inputs give equal outputs.
+    pub fn new(config: HubConfig, seed: u64) -> Self {
+        Self { core: Core::new(config, seed), mqtt: Mqtt::new() }
+    }
+
+    /// Takes what a transport has.
+    pub fn handle_input(&mut self, input: Input<'_>, now: Now) {
+        match input {
+            Input::Opened { connection, facts } => self.mqtt.opened(&self.core, connection, facts, now),
+            Input::Received { connection, bytes } => {
+                self.mqtt.received(&mut self.core, connection, bytes, now);
+            }
+            Input::Closed { connection } => self.mqtt.closed(&mut self.core, connection, now),
+        }
+        self.carry_notices(now);
+    }
+
+    /// Lets everything fall due that is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.core.handle_timeout(now);
+        self.carry_notices(now);
+        self.mqtt.handle_timeout(&mut self.core, now);
+        self.carry_notices(now);
+    }
+
+    /// The next thing for a transport to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.mqtt.poll_output()
+    }
+
+    /// The next fact, in the order in which they became true.
+    pub fn poll_record(&mut self) -> Option<HubRecord> {
+        self.core.poll_record()
+    }
+
+    /// When [`Self::handle_timeout`] should be called at the latest. Never too late; it may be too early,
+    /// which does no harm. Calendar deadlines are converted on the assumption that the calendar does not jump.
+    pub fn poll_timeout(&self, now: Now) -> Option<Monotonic> {
+        let deadlines = [self.core.poll_timeout(now), self.mqtt.poll_timeout(now)];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Carries out a request of the service side or the management plane.
+    pub fn service(&mut self, request: ServiceRequest, now: Now) -> Result<ServiceReply, HubError> {
+        let reply = self.core.service(request, now);
+        self.carry_notices(now);
+        reply
+    }
+
+    /// The next result of a direct method.
+    pub fn poll_service(&mut self) -> Option<(MethodTicket, MethodResult)> {
+        self.core.poll_result()
+    }
+
+    /// The calendar jumped from `from` to `now`; monotonic time did not. What fell due on the way falls due.
+    pub fn calendar_advanced(&mut self, from: Timestamp, now: Now) {
+        self.core.calendar_advanced(from, now);
+        self.handle_timeout(now);
+    }
+
+    fn carry_notices(&mut self, now: Now) {
+        while let Some(notice) = self.core.poll_notice() {
+            self.mqtt.handle_notice(&mut self.core, notice, now);
+        }
+    }
 }

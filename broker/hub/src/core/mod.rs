@@ -12,6 +12,8 @@ pub(crate) mod message;
 mod methods;
 pub(crate) mod registry;
 mod service;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timers;
 mod twin;
 
@@ -20,10 +22,11 @@ use std::collections::{BTreeMap, VecDeque};
 use hilarm_model::{DeviceId, HubEvent, HubRecord, Monotonic, Now};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::cloud_to_device::{CloudToDeviceQueue, LockToken};
+pub(crate) use self::device::Redelivery;
 use self::methods::Invocations;
 use self::registry::{ClientIdentity, Registry};
 use self::timers::Timers;
@@ -34,8 +37,8 @@ use crate::service::{MethodResult, MethodTicket};
 /// What an adapter must carry to a client, or learn about one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
-    /// Desired properties changed while the identity was connected.
-    DesiredChanged { identity: ClientIdentity, delta: Map<String, Value>, version: u64 },
+    /// Desired properties changed while the identity was connected; the body is the delta and `$version`.
+    DesiredChanged { identity: ClientIdentity, body: Value, version: u64 },
     /// A direct method is for a connected identity that listens for methods.
     MethodInvoked { identity: ClientIdentity, ticket: MethodTicket, method: String, payload: Vec<u8> },
     /// Messages may be waiting for a connected device.

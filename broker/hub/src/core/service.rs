@@ -13,13 +13,17 @@ use super::auth::x509::is_certificate;
 use super::cloud_to_device::CloudToDeviceMessage;
 use super::methods::Invocation;
 use super::registry::{ClientIdentity, DeviceAuthentication};
-use super::twin::InvalidPatch;
+use super::twin::{InvalidPatch, with_version};
 use super::{Core, CoreTimer, Notice};
 use crate::service::{DeviceView, HubError, ServiceReply, ServiceRequest};
 
 /// IoT Hub's bounds of a cloud-to-device message's lifetime: 1 minute to 2 days.
 const TTL_MIN: Duration = Duration::from_secs(60);
 const TTL_MAX: Duration = Duration::from_secs(2 * 86_400);
+
+/// Properties travel in an MQTT topic, percent-encoded, so they must stay well below 64 KiB.
+const PROPERTIES_BYTES_MAX: usize = 16 * 1024;
+const MESSAGE_ID_BYTES_MAX: usize = 128;
 
 impl From<InvalidPatch> for HubError {
     fn from(why: InvalidPatch) -> Self {
@@ -177,7 +181,8 @@ impl Core {
         let version = self.twins.entry(identity.clone()).or_default().desired.patch(&patch)?;
         self.record_twin_update(&identity, TwinSection::Desired, version, now);
         if let Value::Object(delta) = patch {
-            self.notify(&identity, Notice::DesiredChanged { identity: identity.clone(), delta, version });
+            let body = with_version(&delta, version);
+            self.notify(&identity, Notice::DesiredChanged { identity: identity.clone(), body, version });
         }
         Ok(ServiceReply::Done)
     }
@@ -227,7 +232,10 @@ impl Core {
         }
         let bytes_max = self.config.cloud_to_device_bytes_max;
         let text = properties.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-        if payload.len() + text + message_id.len() > bytes_max {
+        if message_id.len() > MESSAGE_ID_BYTES_MAX || text > PROPERTIES_BYTES_MAX {
+            return Err(HubError::ArgumentInvalid("message id or properties are too long".into()));
+        }
+        if payload.len() + text > bytes_max {
             return Err(HubError::MessageTooLarge { bytes_max });
         }
         let device = identity.device.clone();

@@ -44,10 +44,6 @@ impl Section {
         Self { values: Map::new(), version: 1, bytes_max }
     }
 
-    pub(crate) fn version(&self) -> u64 {
-        self.version
-    }
-
     /// A value at the top of the section.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
