@@ -29,8 +29,6 @@ const TCP_BUFFER_BYTES: usize = 8 * 1024;
 const READ_BYTES: usize = 2 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Data unacknowledged for this long ends a connection.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a closing connection may keep the socket from its next use.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -63,13 +61,13 @@ pub(crate) async fn serve(port: &'static Port, environment: Environment, mut rng
         socket.set_nagle_enabled(false);
         let session = Session { port, number: port.number(), generation: opening.generation, environment };
         let end = session.run(&mut socket, &opening, &mut rng).await;
-        let abort = matches!(end, End::AgentAborted | End::Failed(_));
+        let abort = matches!(end, End::AgentAborted);
         session.report_end(end).await;
         finish(&mut socket, abort).await;
     }
 }
 
-/// Lets the peer know, for a bounded time.
+/// Lets the peer know, for a bounded time. After a failure too: a TLS alert may still be on its way.
 async fn finish(socket: &mut TcpSocket<'_>, abort: bool) {
     if abort {
         socket.abort();
@@ -101,7 +99,8 @@ impl Session {
             Either::First(Err(reason)) => return End::Failed(reason),
             Either::Second(()) => return End::AgentAborted,
         }
-        socket.set_timeout(Some(SILENCE_TIMEOUT));
+        // No time-out from here on: the stack's would end idle connections too, and the agent knows better
+        // than TCP how long a hub may stay silent.
         let local = match socket.local_endpoint().map(|local| (local.addr, local.port)) {
             Some((IpAddress::Ipv4(address), port)) => (address.octets(), port),
             None => return End::Failed("connection lost".to_string()),
