@@ -13,11 +13,25 @@
 extern crate alloc;
 
 mod agent;
+mod backoff;
+mod collectors;
+mod device;
+mod flatbuffers;
 mod flows;
+mod hub;
+mod identity;
 mod io;
+mod mqtt;
+mod random;
+mod telemetry;
 
 pub mod behaviours;
+pub mod sas;
+pub mod security_message;
+
+#[cfg(test)]
+mod testing;
 
 pub use agent::Agent;
-pub use flows::{Direction, FlowKey, FlowProtocol, FlowTable};
+pub use flows::{Direction, Flow, FlowKey, FlowProtocol, FlowTable};
 pub use io::{Input, MAX_SOCKETS, Now, Output, Remote, Socket, Tls};

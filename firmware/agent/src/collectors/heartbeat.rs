@@ -1,0 +1,7 @@
+//! The agent is alive.
+
+use super::Collector;
+use crate::security_message::SecurityPayload;
+
+pub(super) const COLLECTOR: Collector =
+    Collector { interval_s: |config| config.low_priority_s, collect: |_| Some(SecurityPayload::Heartbeat) };

@@ -1,0 +1,108 @@
+//! What the parts of the agent share, and all that a behaviour may change: credentials and their use,
+//! telemetry, sockets beside the hub's. It holds no way to build a security event.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hilarm_link::{AgentConfig, DeviceConfig, DeviceEvent, FromDevice, LogLevel};
+
+use crate::flows::FlowTable;
+use crate::identity::Identity;
+use crate::io::{MAX_SOCKETS, Output, Remote, Socket, Tls};
+use crate::random::Random;
+use crate::telemetry::Telemetry;
+
+/// The shared state of one device.
+pub(crate) struct Device {
+    pub(crate) id: String,
+    pub(crate) hub_host: String,
+    pub(crate) hub_port: u16,
+    pub(crate) keep_alive_s: u16,
+    pub(crate) agent: AgentConfig,
+    pub(crate) identity: Identity,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) flows: FlowTable,
+    seed: u64,
+    sockets_used: [bool; MAX_SOCKETS],
+    outbox: VecDeque<Output>,
+}
+
+impl Device {
+    /// The device that `config` describes.
+    pub(crate) fn new(config: DeviceConfig) -> Self {
+        Self {
+            identity: Identity::new(&config),
+            telemetry: Telemetry::new(Random::new(config.seed, "telemetry")),
+            flows: FlowTable::default(),
+            seed: config.seed,
+            id: config.device_id,
+            hub_host: config.hub_host,
+            hub_port: config.hub_port,
+            keep_alive_s: config.keep_alive_s,
+            agent: config.agent,
+            sockets_used: [false; MAX_SOCKETS],
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// The random stream of a component.
+    pub(crate) fn random(&self, component: &str) -> Random {
+        Random::new(self.seed, component)
+    }
+
+    /// Tells the harness what happened.
+    pub(crate) fn event(&mut self, event: DeviceEvent) {
+        self.tell(FromDevice::Event(event));
+    }
+
+    /// Writes a log line.
+    pub(crate) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
+        self.tell(FromDevice::Log { level, text: text.into() });
+    }
+
+    /// Any message to the harness.
+    pub(crate) fn tell(&mut self, message: FromDevice) {
+        self.outbox.push_back(Output::ToHarness(message));
+    }
+
+    /// Opens the hub's socket.
+    pub(crate) fn open_hub(&mut self, tls: Tls) {
+        let remote = Remote::Host { name: self.hub_host.clone(), port: self.hub_port };
+        self.outbox.push_back(Output::Open { socket: Socket::HUB, remote, tls: Some(tls) });
+    }
+
+    /// Opens a plain TCP connection on a socket of its own; nothing when all are in use.
+    pub(crate) fn open_plain(&mut self, address: [u8; 4], port: u16) -> Option<Socket> {
+        let index = (1..MAX_SOCKETS).find(|&index| !self.sockets_used[index])?;
+        self.sockets_used[index] = true;
+        let socket = Socket(index as u8);
+        self.outbox.push_back(Output::Open { socket, remote: Remote::Address { address, port }, tls: None });
+        Some(socket)
+    }
+
+    /// Sends; an empty send is none.
+    pub(crate) fn send(&mut self, socket: Socket, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.outbox.push_back(Output::Send { socket, bytes });
+        }
+    }
+
+    /// Closes a socket.
+    pub(crate) fn close(&mut self, socket: Socket) {
+        self.release(socket);
+        self.outbox.push_back(Output::Close { socket });
+    }
+
+    /// The platform reported the end of a socket.
+    pub(crate) fn release(&mut self, socket: Socket) {
+        if let Some(used) = self.sockets_used.get_mut(usize::from(socket.0)) {
+            *used = false;
+        }
+    }
+
+    /// The next output.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+}
