@@ -1,1 +1,18 @@
-//! Board descriptors and device backends.
+//! Boards and the devices on them. A board is a YAML file; a [`Device`] is something that takes one
+//! stimulus at a time and answers with what it did, whether it is the agent in this process (`sim`) or
+//! real firmware in QEMU.
+//!
+//! This room never decides what a device is given or what its answers mean: that is the runner's. It is
+//! the only room on the device side that opens sockets, ports or processes.
+
+mod descriptor;
+mod device;
+mod elf;
+mod qemu;
+mod sim;
+
+pub use descriptor::{Backend, Board, BoardError, Capability, FirmwareSpec, LinkSpec, QemuSpec, Timeouts};
+pub use device::{Device, DeviceFault, DeviceOutput, Stimulus};
+pub use elf::{Elf, ElfError};
+pub use qemu::{QemuDevice, QemuError, QemuVersion, qemu_binary, qemu_version};
+pub use sim::SimDevice;

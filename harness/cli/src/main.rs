@@ -1,3 +1,47 @@
-//! Hardware-in-the-loop security tests for IoT devices.
+//! The command line: arguments, progress, exit codes. Everything it does is another room's.
 
-fn main() {}
+mod args;
+mod boards;
+mod hub;
+mod lint;
+mod list;
+mod project;
+mod replay;
+mod review;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, BoardsCommand, Command};
+use crate::project::Project;
+
+/// Exit code of a wrong scenario or board file, as in the table of `hilarm run --help`.
+const SPEC_ERROR: u8 = 2;
+/// Exit code of a failure of the harness itself.
+const INFRA: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(INFRA)
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
+    let project = || Project::find(arguments.project.as_deref());
+    match arguments.command {
+        Command::Run(run) => run::run(&project()?, &run),
+        Command::List(paths) => list::list(&project()?, &paths.paths),
+        Command::Lint(paths) => lint::lint(&project()?, &paths.paths),
+        Command::Review(review) => review::review(&project()?, &review),
+        Command::Replay(replay) => replay::replay(&replay.journal),
+        Command::Hub(hub) => hub::hub(&hub),
+        Command::Boards(BoardsCommand::List { json }) => boards::list(&project()?, json),
+    }
+}

@@ -1,1 +1,31 @@
-//! Runs scenarios: plan, clock, journal, judgement.
+//! Runs scenarios: plan, the only clock, the only journal, proof and expectations, verdicts, reports.
+//!
+//! The runner gives everyone else their time and their turn. It knows nothing of MQTT, TLS or frames: it
+//! carries what rooms hand it, in an order that does not depend on the machine, and judges what the journal
+//! says. Malice comes from scenarios only.
+
+mod clock;
+mod journal;
+mod judge;
+mod matching;
+mod provision;
+mod replay;
+pub mod report;
+mod script;
+mod seed;
+mod snapshot;
+mod suite;
+mod trial;
+mod variant;
+mod world;
+
+pub use journal::{Entry, HarnessRecord, Header, Journal, JournalError, Line, Recorded, read_journal};
+pub use judge::{Finding, Verdict};
+pub use provision::{ProvisionError, T0};
+pub use replay::{Replayed, replay};
+pub use script::ScriptError;
+pub use snapshot::{Snapshots, diff};
+pub use suite::{Bench, Suite, TrialResult};
+pub use trial::{FiredAlert, RunResult, Trial};
+pub use variant::Variant;
+pub use world::WorldError;

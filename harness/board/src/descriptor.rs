@@ -1,0 +1,249 @@
+//! Board files: `boards/<id>.yaml`. The existence of a file creates a board.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A board type, as its file says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Stem of the file name; not a field of the file.
+    #[serde(skip)]
+    pub id: String,
+    /// Version of the format; 1.
+    pub schema: u32,
+    /// The board's name.
+    pub name: String,
+    /// How devices on it come to life.
+    pub backend: Backend,
+    /// What the board can do.
+    pub capabilities: Vec<Capability>,
+    /// The chip, where there is one.
+    #[serde(default)]
+    pub chip: Option<String>,
+    /// The firmware it runs.
+    #[serde(default)]
+    pub firmware: Option<FirmwareSpec>,
+    /// QEMU's part.
+    #[serde(default)]
+    pub qemu: Option<QemuSpec>,
+    /// What carries the link.
+    #[serde(default)]
+    pub link: Option<LinkSpec>,
+    /// Wall-clock limits.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+/// How devices on a board come to life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The agent inside this process, under virtual time, without TLS.
+    Sim,
+    /// Real firmware in QEMU under harness-granted time.
+    Qemu,
+}
+
+/// What a board can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// It has an Ethernet interface.
+    Ethernet,
+    /// It has a UART for the link.
+    Uart,
+    /// Time passes as fast as the harness likes.
+    VirtualTime,
+    /// Its firmware speaks real TLS, so possession of keys is proven.
+    Tls,
+}
+
+/// The firmware of a board.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirmwareSpec {
+    /// Rust target triple.
+    pub triple: String,
+    /// Folder below firmware/targets, and name of the ELF.
+    pub target: String,
+}
+
+/// QEMU's part of a board.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QemuSpec {
+    /// `-machine`.
+    pub machine: String,
+    /// Oldest QEMU known to work, `major.minor`.
+    pub min_version: String,
+    /// Model of the network interface.
+    pub nic: String,
+    /// Where the configuration blob is loaded.
+    pub config_address: u64,
+}
+
+/// What carries the link.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkSpec {
+    /// The UART, `uart1`.
+    pub via: String,
+}
+
+/// Wall-clock limits, as whole seconds with unit: `5s`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// From launch to the first sign of life.
+    #[serde(deserialize_with = "seconds")]
+    pub boot: Duration,
+    /// From a stimulus to idle.
+    #[serde(deserialize_with = "seconds")]
+    pub step: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { boot: Duration::from_secs(10), step: Duration::from_secs(10) }
+    }
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let whole = text.strip_suffix('s').and_then(|number| number.parse().ok()).filter(|secs| *secs > 0);
+    whole.map(Duration::from_secs).ok_or_else(|| {
+        serde::de::Error::custom(format!("`{text}` is no wall-clock limit: write whole seconds, e.g. `5s`"))
+    })
+}
+
+/// Why a board cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    /// No such file.
+    #[error("no board `{id}` in {folder}: there is {known}{hint}")]
+    Unknown {
+        /// The id asked for.
+        id: String,
+        /// Where boards were looked for.
+        folder: PathBuf,
+        /// What is there.
+        known: String,
+        /// `; did you mean ...?`
+        hint: String,
+    },
+    /// The folder or a file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// The file does not decode; the message holds line and column.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        message: String,
+    },
+}
+
+impl Board {
+    /// Reads one board file.
+    pub fn read(path: &Path) -> Result<Self, BoardError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BoardError::Unreadable { path: path.to_owned(), error })?;
+        let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::parse(&id, &text).map_err(|message| BoardError::Invalid { path: path.to_owned(), message })
+    }
+
+    /// Parses a board file's text; the error says where and what.
+    pub fn parse(id: &str, text: &str) -> Result<Self, String> {
+        let board: Self = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        if board.schema != 1 {
+            return Err(format!(
+                "schema {} is not known to this version, which reads schema 1",
+                board.schema
+            ));
+        }
+        if board.backend == Backend::Qemu && (board.qemu.is_none() || board.firmware.is_none()) {
+            return Err("backend `qemu` needs the sections `qemu` and `firmware`".to_owned());
+        }
+        Ok(Self { id: id.to_owned(), ..board })
+    }
+
+    /// All boards of a folder, by id.
+    pub fn list(folder: &Path) -> Result<Vec<Self>, BoardError> {
+        let unreadable = |error| BoardError::Unreadable { path: folder.to_owned(), error };
+        let mut boards = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                boards.push(Self::read(&path)?);
+            }
+        }
+        boards.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(boards)
+    }
+
+    /// The board with this id.
+    pub fn find(folder: &Path, id: &str) -> Result<Self, BoardError> {
+        let boards = Self::list(folder)?;
+        if let Some(board) = boards.iter().find(|board| board.id == id) {
+            return Ok(board.clone());
+        }
+        let known = boards.iter().map(|board| board.id.as_str()).collect::<Vec<_>>();
+        let near = known.iter().find(|other| other.contains(id) || id.contains(**other));
+        Err(BoardError::Unknown {
+            id: id.to_owned(),
+            folder: folder.to_owned(),
+            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+            hint: near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QEMU: &str = "schema: 1\nname: x\nbackend: qemu\ncapabilities: [ethernet]\n\
+        firmware: { triple: thumbv7m-none-eabi, target: mps2-an385 }\n\
+        qemu: { machine: mps2-an385, min_version: \"7.2\", nic: lan9118, config_address: 0x20300000 }\n";
+
+    #[test]
+    fn every_shipped_board_parses() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards");
+        let ids: Vec<_> = Board::list(&folder).unwrap().into_iter().map(|board| board.id).collect();
+        assert_eq!(ids, ["qemu-mps2-an385", "sim"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = Board::parse("x", &format!("{QEMU}colour: red\n")).unwrap_err();
+        assert!(error.contains("colour") && error.contains("line 7"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_without_unit_teaches_the_form() {
+        let error = Board::parse("x", &format!("{QEMU}timeouts: {{ boot: \"5\" }}\n")).unwrap_err();
+        assert!(error.contains("e.g. `5s`"), "{error}");
+    }
+
+    #[test]
+    fn a_qemu_board_without_firmware_is_refused() {
+        let error = Board::parse("x", "schema: 1\nname: x\nbackend: qemu\ncapabilities: []\n").unwrap_err();
+        assert!(error.contains("firmware"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_board_lists_what_there_is() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards");
+        let error = Board::find(&folder, "mps2").unwrap_err().to_string();
+        assert!(error.contains("did you mean `qemu-mps2-an385`?"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! What every backend looks like to the runner.
+
+use std::time::Duration;
+
+use hilarm_link::{Command, FromDevice};
+use hilarm_model::{Monotonic, Now};
+use hilarm_network::{LinkInput, LinkOutput};
+
+/// One thing that happens to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stimulus {
+    /// Time has passed (or the calendar has moved), nothing else.
+    Tick,
+    /// The network hands something over.
+    Link(LinkOutput),
+    /// The harness asks for something.
+    Command {
+        /// Comes back in the response.
+        id: u32,
+        /// What it asks.
+        command: Command,
+    },
+}
+
+/// One thing that a device did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceOutput {
+    /// It handed something to the network.
+    Link(LinkInput),
+    /// It told the harness something: a response, a log line, an event.
+    Report(FromDevice),
+}
+
+/// Why a device can no longer be used. The run ends with verdict `infra`, never with a pass or a fail.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceFault {
+    /// The process that holds the device ended.
+    #[error("{what} ended in the middle of the run ({status}){detail}")]
+    Exited {
+        /// Which process.
+        what: &'static str,
+        /// How it ended.
+        status: String,
+        /// The end of its error output, if it wrote any.
+        detail: String,
+    },
+    /// No answer within the wall-clock limit.
+    #[error("waited {limit:?} for {waited_for}: the firmware hangs or is stuck in a loop{detail}")]
+    Silent {
+        /// What was awaited.
+        waited_for: String,
+        /// The limit.
+        limit: Duration,
+        /// The end of the device's console, if it wrote any.
+        detail: String,
+    },
+    /// The firmware panicked.
+    #[error("the firmware panicked: {message}")]
+    Panicked {
+        /// Its own words.
+        message: String,
+    },
+    /// The firmware came up a second time.
+    #[error("the firmware rebooted in the middle of the run (boot nonce {first:016x}, then {second:016x})")]
+    Rebooted {
+        /// Nonce of the first boot.
+        first: u64,
+        /// Nonce of the second.
+        second: u64,
+    },
+    /// Bytes on the link were no frames.
+    #[error("the link to the firmware is damaged: {0}")]
+    Link(hilarm_link::FrameError),
+    /// The device's network interface lost frames, so granted time can no longer be trusted.
+    #[error("the device's network interface dropped {0} frames")]
+    FramesDropped(u32),
+    /// The operating system refused something.
+    #[error("{doing}: {error}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The system's words.
+        error: String,
+    },
+}
+
+/// A device under test, one stimulus at a time.
+///
+/// Each call to [`step`](Self::step) returns only when the device is idle again, so a device never acts
+/// between two calls and the order of everything is the runner's.
+pub trait Device: Send {
+    /// Gives the device one stimulus at `now` and collects all that it does until it is idle again.
+    /// Time never goes back between two calls; the calendar may jump.
+    fn step(&mut self, stimulus: Stimulus, now: Now) -> Result<Vec<DeviceOutput>, DeviceFault>;
+
+    /// When the device next wants to run by itself.
+    fn deadline(&self) -> Option<Monotonic>;
+}

@@ -1,0 +1,9 @@
+//! Real firmware in QEMU: one process a device, Ethernet frames over a datagram socket, the link over a
+//! UART, time granted by the harness.
+
+mod device;
+mod process;
+mod version;
+
+pub use device::{QemuDevice, QemuError};
+pub use version::{QemuVersion, qemu_binary, qemu_version};

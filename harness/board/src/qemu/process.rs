@@ -1,0 +1,159 @@
+//! The QEMU process: launched with everything it needs, watched, and never left behind. It is killed when
+//! its owner is dropped (a panic included) and by the kernel when this process dies, however it dies.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::{Board, Elf, QemuError, QemuSpec};
+
+const CONSOLE_TAIL_BYTES: usize = 2048;
+
+/// A running QEMU and the folder with its sockets and output.
+#[derive(Debug)]
+pub(super) struct QemuProcess {
+    child: Child,
+    folder: TempDir,
+}
+
+pub(super) struct Paths<'a> {
+    folder: &'a Path,
+}
+
+impl Paths<'_> {
+    pub(super) fn link(&self) -> std::path::PathBuf {
+        self.folder.join("link")
+    }
+    /// Where the harness receives frames.
+    pub(super) fn frames_in(&self) -> std::path::PathBuf {
+        self.folder.join("frames-h")
+    }
+    /// Where QEMU receives frames.
+    pub(super) fn frames_out(&self) -> std::path::PathBuf {
+        self.folder.join("frames-q")
+    }
+    fn console(&self) -> std::path::PathBuf {
+        self.folder.join("console")
+    }
+    fn stderr(&self) -> std::path::PathBuf {
+        self.folder.join("stderr")
+    }
+    fn config(&self) -> std::path::PathBuf {
+        self.folder.join("config")
+    }
+}
+
+pub(super) fn paths(folder: &TempDir) -> Paths<'_> {
+    Paths { folder: folder.path() }
+}
+
+impl QemuProcess {
+    /// Starts QEMU in `folder`, where the harness already listens on [`Paths::link`] and
+    /// [`Paths::frames_in`].
+    pub(super) fn launch(
+        binary: &str,
+        board: &Board,
+        qemu: &QemuSpec,
+        elf: &Elf,
+        mac: [u8; 6],
+        config_blob: &[u8],
+        folder: TempDir,
+    ) -> Result<Self, QemuError> {
+        let at = paths(&folder);
+        let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
+        std::fs::write(at.config(), config_blob).map_err(io("writing the configuration blob"))?;
+        let stderr = File::create(at.stderr()).map_err(io("creating QEMU's error file"))?;
+        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+        let mut command = Command::new(binary);
+        command
+            .args(["-machine", &qemu.machine, "-display", "none", "-monitor", "none", "-nodefaults"])
+            .arg("-kernel")
+            .arg(elf.path())
+            .arg("-device")
+            .arg(format!(
+                "loader,file={},addr={:#x},force-raw=on",
+                at.config().display(),
+                qemu.config_address
+            ))
+            .arg("-netdev")
+            .arg(format!(
+                "dgram,id=n0,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                at.frames_out().display(),
+                at.frames_in().display()
+            ))
+            .arg("-net")
+            .arg(format!("nic,netdev=n0,model={},macaddr={mac}", qemu.nic))
+            .arg("-serial")
+            .arg(format!("file:{}", at.console().display()))
+            .arg("-serial")
+            .arg(format!("unix:{}", at.link().display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            // A group of its own: Ctrl-C reaches us, and we end it in order.
+            .process_group(0);
+        die_with_parent(&mut command);
+        let child = command.spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => QemuError::Absent { binary: binary.to_owned() },
+            _ => QemuError::Io { doing: "starting QEMU", error: format!("{error} (board {})", board.id) },
+        })?;
+        Ok(Self { child, folder })
+    }
+
+    /// How the process ended, if it has.
+    pub(super) fn exit_status(&mut self) -> Option<String> {
+        self.child.try_wait().ok().flatten().map(|status| status.to_string())
+    }
+
+    pub(super) fn paths(&self) -> Paths<'_> {
+        paths(&self.folder)
+    }
+
+    /// Process id, for tests that kill it.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of what the firmware wrote to its console.
+    pub(super) fn console_tail(&self) -> String {
+        tail(&self.paths().console())
+    }
+
+    /// The end of what QEMU wrote to its error output.
+    pub(super) fn stderr_tail(&self) -> String {
+        tail(&self.paths().stderr())
+    }
+}
+
+impl Drop for QemuProcess {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tail(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let from = bytes.len().saturating_sub(CONSOLE_TAIL_BYTES);
+    String::from_utf8_lossy(&bytes[from..]).trim().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn die_with_parent(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and makes one system call (prctl), which allocates
+    // nothing and takes no lock.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+                .map_err(Into::into)
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_command: &mut Command) {}

@@ -1,0 +1,120 @@
+//! The arguments.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Hardware-in-the-loop security tests for IoT devices: real firmware, a local IoT Hub, and the Defender
+/// alerts that follow.
+#[derive(Debug, Parser)]
+#[command(name = "hilarm", version)]
+pub(crate) struct Arguments {
+    /// Folder with `boards/` and `scenarios/`; found upwards from here when absent.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios with their controls.
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// List scenarios and what they provoke.
+    List(PathArgs),
+    /// Check scenario files without running them.
+    Lint(PathArgs),
+    /// Look at pending snapshots and accept or reject them.
+    Review(ReviewArgs),
+    /// Judge a recorded journal again, without running anything.
+    Replay(ReplayArgs),
+    /// Serve the IoT Hub on a loopback address for any client.
+    Hub(HubArgs),
+    /// Boards.
+    #[command(subcommand)]
+    Boards(BoardsCommand),
+}
+
+const EXIT_CODES: &str = "Exit codes:\n  \
+    0  every scenario passed\n  \
+    1  a scenario failed, is unproven, or is flaky\n  \
+    2  a scenario or board file is wrong\n  \
+    3  the harness, the emulator or the firmware failed\n  \
+    4  nothing ran";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Scenario files or folders; all of `scenarios/` when absent.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Board to run on; may be given more than once. All that can be had when absent.
+    #[arg(long = "board", value_name = "ID")]
+    pub(crate) boards: Vec<String>,
+    /// Firmware image in place of the built one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) elf: Option<PathBuf>,
+    /// Seed in place of each scenario's own.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Run each trial this often; any difference is `flaky`.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+    /// Trials at once; the number of cores when absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Write JSON lines to a file, or `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write JUnit XML to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PathArgs {
+    /// Scenario files or folders; all of `scenarios/` when absent.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReviewArgs {
+    /// Accept all without asking.
+    #[arg(long, conflicts_with = "reject")]
+    pub(crate) accept: bool,
+    /// Reject all without asking.
+    #[arg(long)]
+    pub(crate) reject: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A `journal.jsonl` of an earlier run.
+    pub(crate) journal: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HubArgs {
+    /// Loopback address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) address: IpAddr,
+    /// MQTT-over-TLS port; SDKs expect 8883.
+    #[arg(long, default_value_t = 8883)]
+    pub(crate) port: u16,
+    /// Device to register with generated keys; may be given more than once.
+    #[arg(long = "device", value_name = "ID", default_values_t = ["device-1".to_owned()])]
+    pub(crate) devices: Vec<String>,
+    /// Folder for the certificate authority and keys, kept between runs.
+    #[arg(long, value_name = "DIR", default_value = ".hilarm/hub")]
+    pub(crate) state: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BoardsCommand {
+    /// List boards and whether each can be used here.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+}

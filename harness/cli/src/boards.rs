@@ -1,0 +1,26 @@
+//! `hilarm boards`.
+
+use hilarm_board::Board;
+
+use crate::project::Project;
+
+pub(crate) fn list(project: &Project, json: bool) -> anyhow::Result<u8> {
+    for board in Board::list(&project.boards_folder())? {
+        let usable = project.firmware(&board, None);
+        if json {
+            let line = serde_json::json!({
+                "id": board.id,
+                "name": board.name,
+                "backend": format!("{:?}", board.backend).to_lowercase(),
+                "chip": board.chip,
+                "usable": usable.is_ok(),
+                "reason": usable.err(),
+            });
+            println!("{line}");
+        } else {
+            let state = usable.map_or_else(|reason| format!("not usable: {reason}"), |_| "usable".to_owned());
+            println!("{:<20} {:<42} {state}", board.id, board.name);
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,255 @@
+//! From a scenario to what exists before it begins: certificates, identities and keys, the hub's
+//! configuration, each device's configuration blob. All of it derives from the seed.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hilarm_defender::{Trigger, detection};
+use hilarm_hub::{DeviceAuthentication, ServiceRequest, SymmetricKey, Thumbprint};
+use hilarm_link::{
+    AgentConfig, Credential, DeviceConfig, NetworkConfig as DeviceNetwork, SasCredential, X509Credential,
+};
+use hilarm_model::{DeviceId, RangeRule, SecurityGroup, ThreatList, Timestamp};
+use hilarm_network::{GATEWAY, NetworkConfig, RESOLVER};
+use hilarm_scenario::{Auth, DeviceSpec, RangeSpec, Scenario, Span, X509Auth};
+use hilarm_tls::{
+    CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer, Validity,
+};
+
+use crate::seed;
+
+/// 2026-01-01T00:00:00Z: every scenario begins then.
+pub const T0: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+const KEEP_ALIVE: Duration = Duration::from_secs(240);
+/// Wall-clock life of the server's certificate does not matter: device clocks are the harness's.
+const HUB_PORT: u16 = 8883;
+const DEVICE_NETWORK_PREFIX_LEN: u8 = 24;
+/// Devices are numbered from 10.42.0.2.
+const FIRST_HOST: u8 = 2;
+
+/// Why a scenario cannot be set up. The lint lets none of these through but the last two.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// A name that is not in `certificates`.
+    #[error("no certificate `{0}` in the scenario")]
+    NoCertificate(String),
+    /// A slug that is no range detection.
+    #[error("`{0}` is no range detection")]
+    NotARange(String),
+    /// A range that IoT Hub refuses.
+    #[error("range of `{slug}`: {error}")]
+    Range {
+        /// The detection.
+        slug: String,
+        /// Why.
+        error: hilarm_model::InvalidRange,
+    },
+    /// More devices than the virtual network has addresses.
+    #[error("{0} devices are more than the virtual network holds (252)")]
+    TooManyDevices(usize),
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Pki(#[from] PkiError),
+    /// The TLS server could not be made.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] TlsError),
+    /// A key or thumbprint is malformed.
+    #[error("cannot set up the identity of {device}: {error}")]
+    Identity {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Everything that exists before the scenario begins.
+pub(crate) struct Provisioned {
+    pub(crate) network: NetworkConfig,
+    pub(crate) hub_requests: Vec<ServiceRequest>,
+    pub(crate) devices: Vec<(DeviceId, DeviceConfig)>,
+    pub(crate) certificates: BTreeMap<String, X509Credential>,
+}
+
+pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, ProvisionError> {
+    let authority = CertificateAuthority::from_seed(seed::derive(seed, "certificate authority"), "hilarm")?;
+    let key_log = Arc::new(KeyLogBuffer::new());
+    let host = hilarm_hub::HubConfig::default().host;
+    let identity = authority.issue_server(&[&host], Validity::WIDE)?;
+    let tls = TlsServer::new(&[identity], Some(key_log.clone() as _))?;
+    let network = NetworkConfig::new(tls, Some(key_log));
+    let certificates = make_certificates(scenario, seed)?;
+    let mut hub_requests = configuration(scenario)?;
+    let mut devices = Vec::new();
+    for (number, (id, spec)) in scenario.devices.iter().enumerate() {
+        let credentials = Credentials::new(id, spec, &certificates, seed)?;
+        hub_requests.push(ServiceRequest::PutDevice {
+            device: id.clone(),
+            authentication: credentials.registered,
+            security_group: spec.security_group.clone(),
+        });
+        let addresses = addresses(number, scenario.devices.len())?;
+        let config = DeviceConfig {
+            seed: seed::derive(seed, &format!("device {id}")),
+            device_id: id.to_string(),
+            hub_host: host.clone(),
+            hub_port: HUB_PORT,
+            credential: credentials.held,
+            ca_certificate: authority.certificate_der().to_vec(),
+            network: addresses,
+            keep_alive_s: whole_seconds(spec.keep_alive, KEEP_ALIVE),
+            agent: agent_config(spec),
+        };
+        devices.push((id.clone(), config));
+    }
+    hub_requests.push(ServiceRequest::StartMonitoring);
+    let certificates = certificates.into_iter().map(|(name, made)| (name, made.held)).collect();
+    Ok(Provisioned { network, hub_requests, devices, certificates })
+}
+
+struct Made {
+    held: X509Credential,
+    thumbprint: String,
+}
+
+fn make_certificates(scenario: &Scenario, seed: u64) -> Result<BTreeMap<String, Made>, ProvisionError> {
+    let mut made = BTreeMap::new();
+    for (name, spec) in &scenario.certificates {
+        let common_name = spec.common_name.as_deref().unwrap_or(name);
+        let not_after = T0 + spec.valid_for.0;
+        let certificate = DeviceCertificate::self_signed(
+            seed::derive(seed, &format!("certificate {name}")),
+            common_name,
+            T0 - spec.valid_since.0,
+            not_after,
+            name,
+        )?;
+        let held = X509Credential {
+            certificate: certificate.der,
+            key: certificate.key_sec1_der,
+            not_after_s: not_after.as_secs(),
+        };
+        made.insert(name.clone(), Made { held, thumbprint: certificate.sha256_thumbprint });
+    }
+    Ok(made)
+}
+
+/// What the hub keeps of a device's credentials, and what the device keeps.
+struct Credentials {
+    registered: DeviceAuthentication,
+    held: Credential,
+}
+
+impl Credentials {
+    fn new(
+        id: &DeviceId,
+        spec: &DeviceSpec,
+        certificates: &BTreeMap<String, Made>,
+        seed: u64,
+    ) -> Result<Self, ProvisionError> {
+        match &spec.auth {
+            Auth::Sas(sas) => {
+                let identity = |error: hilarm_hub::InvalidKey| ProvisionError::Identity {
+                    device: id.clone(),
+                    error: error.to_string(),
+                };
+                let key = seed::key(seed, &format!("primary key of {id}"));
+                let secondary = seed::key(seed, &format!("secondary key of {id}"));
+                let ttl_s = u32::try_from(sas.ttl.0.as_secs()).unwrap_or(u32::MAX);
+                Ok(Self {
+                    registered: DeviceAuthentication::Sas {
+                        primary: SymmetricKey::from_bytes(key.clone()).map_err(identity)?,
+                        secondary: SymmetricKey::from_bytes(secondary).map_err(identity)?,
+                    },
+                    held: Credential::Sas(SasCredential { key, ttl_s }),
+                })
+            }
+            Auth::X509(x509) => Self::x509(id, x509, certificates),
+        }
+    }
+
+    fn x509(
+        id: &DeviceId,
+        spec: &X509Auth,
+        certificates: &BTreeMap<String, Made>,
+    ) -> Result<Self, ProvisionError> {
+        let find =
+            |name: &String| certificates.get(name).ok_or_else(|| ProvisionError::NoCertificate(name.clone()));
+        let thumbprint = |made: &Made| {
+            Thumbprint::new(&made.thumbprint)
+                .map_err(|error| ProvisionError::Identity { device: id.clone(), error: error.to_string() })
+        };
+        let primary = find(&spec.primary)?;
+        let secondary = spec.secondary.as_ref().map(find).transpose()?;
+        let held = std::iter::once(primary).chain(secondary).map(|made| made.held.clone()).collect();
+        Ok(Self {
+            registered: DeviceAuthentication::SelfSigned {
+                primary: thumbprint(primary)?,
+                secondary: secondary.map(thumbprint).transpose()?,
+            },
+            held: Credential::X509(held),
+        })
+    }
+}
+
+fn configuration(scenario: &Scenario) -> Result<Vec<ServiceRequest>, ProvisionError> {
+    let mut requests = Vec::new();
+    for (name, ranges) in &scenario.hub.security_groups {
+        let mut group = SecurityGroup::default();
+        for (slug, range) in ranges {
+            let (rule_type, rule) = range_rule(slug, range)?;
+            group.ranges.insert(rule_type, rule);
+        }
+        requests.push(ServiceRequest::PutSecurityGroup { name: name.clone(), group });
+    }
+    if !scenario.threat_intelligence.is_empty() {
+        let networks = scenario.threat_intelligence.clone();
+        requests.push(ServiceRequest::LoadThreatList(ThreatList { networks }));
+    }
+    Ok(requests)
+}
+
+fn range_rule(
+    slug: &str,
+    range: &RangeSpec,
+) -> Result<(hilarm_model::RangeRuleType, RangeRule), ProvisionError> {
+    let rule_type = match detection(slug).map(|detection| &detection.trigger) {
+        Some(Trigger::CountInWindow { rule, .. }) => *rule,
+        _ => return Err(ProvisionError::NotARange(slug.to_owned())),
+    };
+    let rule = RangeRule::new(range.min, range.max, range.window.0)
+        .map_err(|error| ProvisionError::Range { slug: slug.to_owned(), error })?;
+    Ok((rule_type, rule))
+}
+
+fn addresses(number: usize, devices: usize) -> Result<DeviceNetwork, ProvisionError> {
+    let too_many = || ProvisionError::TooManyDevices(devices);
+    let host = u8::try_from(number).ok().and_then(|number| number.checked_add(FIRST_HOST));
+    let host = host.filter(|host| *host < u8::MAX).ok_or_else(too_many)?;
+    let [a, b, c, _] = GATEWAY.octets();
+    Ok(DeviceNetwork {
+        mac: [0x02, 0x48, 0x49, 0x4C, 0x01, host],
+        address: Ipv4Addr::new(a, b, c, host).octets(),
+        prefix_len: DEVICE_NETWORK_PREFIX_LEN,
+        gateway: GATEWAY.octets(),
+        dns: RESOLVER.octets(),
+    })
+}
+
+fn agent_config(spec: &DeviceSpec) -> AgentConfig {
+    let default = AgentConfig::default();
+    let seconds =
+        |span: Option<Span>, default: u16| whole_seconds(span, Duration::from_secs(u64::from(default)));
+    AgentConfig {
+        first_collection_s: seconds(spec.agent.first_collection, default.first_collection_s),
+        network_activity_s: seconds(spec.agent.network_activity, default.network_activity_s),
+        low_priority_s: seconds(spec.agent.low_priority, default.low_priority_s),
+    }
+}
+
+fn whole_seconds(span: Option<Span>, default: Duration) -> u16 {
+    u16::try_from(span.map_or(default, |span| span.0).as_secs()).unwrap_or(u16::MAX)
+}

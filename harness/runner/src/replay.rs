@@ -1,0 +1,64 @@
+//! Judging a recorded journal again: the same fold, the same proof and expectations, nothing run.
+
+use hilarm_defender::Defender;
+
+use crate::journal::{Entry, HarnessRecord, Journal, Recorded};
+use crate::judge::{Finding, Verdict, compare_alerts, snapshot_text, unmet_proofs};
+
+/// What a journal says when it is judged again.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The verdict on the main expectations; controls are not part of one journal.
+    pub verdict: Verdict,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// The alerts as snapshots hold them.
+    pub alerts: String,
+}
+
+/// Judges a recorded journal. For a run other than `main` only the alerts are of use: expectations are the
+/// main run's.
+pub fn replay(recorded: Recorded) -> Replayed {
+    let mut defender = Defender::new();
+    let mut step = "provisioning".to_owned();
+    let mut raised_in = Vec::new();
+    let mut journal = Journal::in_memory(recorded.header);
+    let mut findings = Vec::new();
+    let mut end = journal.header().t0;
+    for line in recorded.lines {
+        match &line.entry {
+            Entry::Hub(record) => {
+                defender.handle(record);
+                raised_in.push(step.clone());
+                end = record.at;
+            }
+            Entry::Harness(HarnessRecord::StepStarted { path, .. }) => step.clone_from(path),
+            Entry::Harness(HarnessRecord::RunEnded { at }) => end = *at,
+            Entry::Harness(HarnessRecord::DeviceFailed { device, fault }) => {
+                findings.push(Finding::new(format!("{device}: {fault}")));
+            }
+            Entry::Harness(_) => {}
+        }
+        journal.push(line.mono, line.entry);
+    }
+    defender.finish(end);
+    if recorded.truncated {
+        findings.push(Finding::new("the journal is cut off: the run was killed"));
+    }
+    let mut verdict = if findings.is_empty() { Verdict::Pass } else { Verdict::Infra };
+    if verdict == Verdict::Pass && journal.header().variant == "main" {
+        let scenario = &journal.header().scenario;
+        findings = unmet_proofs(&scenario.proof, &journal);
+        if !findings.is_empty() {
+            verdict = Verdict::Unproven;
+        }
+        let wrong = compare_alerts(&scenario.expect, defender.alerts());
+        if !wrong.is_empty() {
+            verdict = Verdict::Fail;
+            findings.extend(wrong);
+        }
+    }
+    let alerts =
+        snapshot_text(defender.alerts(), |ordinal| raised_in.get(usize::try_from(ordinal).ok()?).cloned());
+    Replayed { verdict, findings, alerts }
+}

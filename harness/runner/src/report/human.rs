@@ -1,0 +1,116 @@
+//! For people: one line a trial, failures in full at the end, and under each the command that repeats it.
+
+use std::fmt::Write;
+
+use hilarm_scenario::ScenarioFile;
+
+use crate::judge::Verdict;
+use crate::suite::TrialResult;
+use crate::trial::RunResult;
+use crate::variant::Variant;
+
+/// How to render.
+#[derive(Clone, Copy, Debug)]
+pub struct Human {
+    /// ANSI colours.
+    pub colour: bool,
+}
+
+impl Human {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn verdict(self, verdict: Verdict) -> String {
+        let (code, text) = match verdict {
+            Verdict::Pass => ("32", "PASS"),
+            Verdict::Fail => ("31;1", "FAIL"),
+            Verdict::Unproven => ("33;1", "UNPROVEN"),
+            Verdict::Flaky => ("33;1", "FLAKY"),
+            Verdict::Infra => ("35;1", "INFRA"),
+            Verdict::SpecError => ("31;1", "SPEC"),
+            Verdict::Skipped => ("36", "SKIP"),
+        };
+        self.paint(code, &format!("{text:>8}"))
+    }
+}
+
+/// The worst of a trial's runs, the first of equals.
+fn worst(trial: &TrialResult) -> Option<&RunResult> {
+    trial.runs.iter().rev().max_by_key(|run| run.verdict)
+}
+
+/// One line: verdict, scenario, board, what fired, which controls ran, time.
+pub fn trial_line(style: Human, trial: &TrialResult) -> String {
+    let (Some(main), Some(worst)) = (trial.runs.first(), worst(trial)) else { return String::new() };
+    let mut told = Vec::new();
+    let mut alerts: Vec<&str> = main.alerts.iter().map(|alert| alert.alert.as_str()).collect();
+    alerts.dedup();
+    told.push(if alerts.is_empty() { "no alerts".to_owned() } else { alerts.join(", ") });
+    if trial.runs.iter().any(|run| run.variant == Variant::Benign) {
+        told.push("benign twin".to_owned());
+    }
+    match trial.runs.iter().filter(|run| matches!(run.variant, Variant::Boundary { .. })).count() {
+        0 => {}
+        1 => told.push("1 boundary".to_owned()),
+        n => told.push(format!("{n} boundaries")),
+    }
+    if worst.verdict != Verdict::Pass && worst.variant != Variant::Main {
+        told.push(format!("in {}", worst.variant));
+    }
+    let wall: f64 = trial.runs.iter().map(|run| run.wall.as_secs_f64()).sum();
+    format!(
+        "{} {:<34} {:<18} {:>7.3}s  {}",
+        style.verdict(worst.verdict),
+        main.scenario,
+        main.board,
+        wall,
+        style.paint("2", &told.join(" + "))
+    )
+}
+
+/// Everything about a trial that did not pass: findings with their place in the file, the device's last
+/// log lines, where the journal is, and the command that repeats it.
+pub fn failure_text(style: Human, trial: &TrialResult, file: Option<&ScenarioFile>) -> String {
+    let mut text = String::new();
+    for run in trial.runs.iter().filter(|run| run.verdict != Verdict::Pass) {
+        // Writing into a string has no way to fail.
+        let _ = write_failure(&mut text, style, run, file);
+    }
+    text
+}
+
+fn write_failure(
+    text: &mut String,
+    style: Human,
+    run: &RunResult,
+    file: Option<&ScenarioFile>,
+) -> std::fmt::Result {
+    let verdict = style.verdict(run.verdict);
+    writeln!(text, "{} {} on {} ({})", verdict.trim_start(), run.scenario, run.board, run.variant)?;
+    for finding in &run.findings {
+        writeln!(text, "  {}", finding.message.trim_end().replace('\n', "\n  "))?;
+        let located = finding.path.as_ref().zip(file).and_then(|(path, file)| {
+            let position = file.spans.locate(path)?;
+            Some((file, position))
+        });
+        if let Some((file, position)) = located {
+            let line = file.source.lines().nth(position.line - 1).unwrap_or_default();
+            writeln!(text, "    --> {}:{}:{}", file.path.display(), position.line, position.column)?;
+            writeln!(text, "    {:>4} | {line}", position.line)?;
+        } else if let Some(path) = &finding.path {
+            writeln!(text, "    at {path}")?;
+        }
+    }
+    if !run.last_logs.is_empty() {
+        writeln!(text, "  last words of the devices:")?;
+        for line in &run.last_logs {
+            writeln!(text, "    {line}")?;
+        }
+    }
+    if let Some(folder) = &run.folder {
+        writeln!(text, "  journal and capture: {}", folder.display())?;
+    }
+    let path = file.map_or(run.scenario.clone(), |file| file.path.display().to_string());
+    writeln!(text, "  repeat it: hilarm run {path} --board {} --seed {}", run.board, run.seed)
+}

@@ -1,0 +1,501 @@
+//! Carries out a scenario's steps: branches that each wait for something, and a world that runs until
+//! somebody's wait is over. Every wait is bounded in the scenario's time and says what it waited for.
+
+use std::time::Duration;
+
+use hilarm_hub::{HubError, MethodTicket, ServiceReply, ServiceRequest};
+use hilarm_link::{Command, CommandError, DeviceEvent, Value, X509Credential};
+use hilarm_model::{DeviceId, HubEvent, Monotonic, TwinSection};
+use hilarm_scenario::{Advance, Argument, BehaviourStep, Connect, EventMatch, NetworkStep, Span, Step};
+
+use crate::journal::{Entry, HarnessRecord, Line};
+use crate::matching::matches;
+use crate::world::{World, WorldError};
+
+/// How long a step without a limit of its own may take.
+const STEP_LIMIT: Duration = Duration::from_secs(300);
+/// What the world is given after the last step to finish what is under way.
+const DRAIN: Duration = Duration::from_secs(1);
+const PERCENT_TO_MILLION: f64 = 10_000.0;
+
+/// Why the steps did not all succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// A step failed: the scenario's own doing, or the device's.
+    #[error("{path}: {problem}")]
+    Step {
+        /// Where in the file.
+        path: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The world failed.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// What the run stands on failed.
+    #[error("{0}")]
+    Infra(String),
+}
+
+/// One line of steps under way.
+struct Branch {
+    frames: Vec<Frame>,
+    wait: Wait,
+    /// Where the step under way is, and where its journal lines begin.
+    path: String,
+    began: usize,
+    /// Where the journal lines of the step before begin: `wait_for` counts from there.
+    began_before: usize,
+    /// The branch that waits for this one.
+    parent: Option<usize>,
+    done: bool,
+}
+
+/// Steps of one list, and how often the list is still to be repeated.
+struct Frame {
+    prefix: String,
+    steps: Vec<Step>,
+    next: usize,
+    repeats_left: u32,
+}
+
+/// What a branch waits for.
+enum Wait {
+    Nothing,
+    Until(Monotonic),
+    Branches(usize),
+    For { goal: Goal, count: u64, seen: u64, cursor: usize, limit: Monotonic, what: String },
+}
+
+/// An event that ends a step.
+enum Goal {
+    Event(EventMatch),
+    /// The device is in, or has used up its tries.
+    ConnectionSettled(DeviceId),
+    Closed(DeviceId),
+    Answered(DeviceId, u32),
+    TwinRead(DeviceId),
+    Reported(DeviceId),
+    Telemetry(DeviceId),
+    Method(MethodTicket),
+}
+
+impl Goal {
+    fn is_met(&self, line: &Line) -> bool {
+        match (self, &line.entry) {
+            (Self::Event(wanted), _) => matches(wanted, line),
+            (
+                Self::ConnectionSettled(wanted),
+                Entry::Harness(HarnessRecord::DeviceEvent { device, event }),
+            ) => device == wanted && matches!(event, DeviceEvent::Connected { .. } | DeviceEvent::GaveUp),
+            (
+                Self::Answered(wanted, number),
+                Entry::Harness(HarnessRecord::CommandAnswered { device, id, .. }),
+            ) => device == wanted && id == number,
+            (Self::Closed(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::ConnectionClosed { device: Some(device), .. } if device == wanted)
+            }
+            (Self::TwinRead(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::TwinRead { device, .. } if device == wanted)
+            }
+            (Self::Reported(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::TwinUpdated { device, section: TwinSection::Reported, .. } if device == wanted)
+            }
+            (Self::Telemetry(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::TelemetryReceived { device, duplicate: false, .. } if device == wanted)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The steps of a scenario under way.
+pub(crate) struct Script<'a> {
+    branches: Vec<Branch>,
+    certificates: &'a std::collections::BTreeMap<String, X509Credential>,
+}
+
+impl<'a> Script<'a> {
+    pub(crate) fn new(
+        steps: &[Step],
+        certificates: &'a std::collections::BTreeMap<String, X509Credential>,
+    ) -> Self {
+        let mut script = Self { branches: Vec::new(), certificates };
+        script.spawn("steps".to_owned(), steps.to_vec(), None, 0);
+        script
+    }
+
+    /// Runs the world until all steps are done and what they began has come to rest.
+    pub(crate) fn run(&mut self, world: &mut World) -> Result<(), ScriptError> {
+        loop {
+            world.settle()?;
+            while self.poll(world)? {
+                world.settle()?;
+            }
+            if self.branches.iter().all(|branch| branch.done) {
+                break;
+            }
+            let own = self.branches.iter().filter_map(Branch::deadline);
+            // A branch that waits always has a limit, so there is always a next instant.
+            let Some(next) = own.chain(world.next_deadline()).min() else { break };
+            world.run_to(next.max(world.mono()));
+        }
+        let end = world.mono() + DRAIN;
+        while let Some(next) = world.next_deadline().filter(|next| *next <= end) {
+            world.run_to(next.max(world.mono()));
+            world.settle()?;
+        }
+        world.run_to(end);
+        Ok(world.settle()?)
+    }
+
+    fn spawn(&mut self, prefix: String, steps: Vec<Step>, parent: Option<usize>, began: usize) {
+        self.branches.push(Branch {
+            frames: vec![Frame { prefix, steps, next: 0, repeats_left: 0 }],
+            wait: Wait::Nothing,
+            path: String::new(),
+            began,
+            began_before: began,
+            parent,
+            done: false,
+        });
+    }
+
+    /// Lets each branch go on as far as it can; whether any did.
+    fn poll(&mut self, world: &mut World) -> Result<bool, ScriptError> {
+        let mut any = false;
+        let mut at = 0;
+        while at < self.branches.len() {
+            if !self.branches[at].done && self.is_over(at, world)? {
+                any = true;
+                self.next_step(at, world)?;
+            }
+            at += 1;
+        }
+        Ok(any)
+    }
+
+    /// Whether the branch's wait is over.
+    fn is_over(&mut self, at: usize, world: &World) -> Result<bool, ScriptError> {
+        let branch = &mut self.branches[at];
+        match &mut branch.wait {
+            Wait::Nothing => Ok(true),
+            Wait::Until(until) => Ok(world.mono() >= *until),
+            Wait::Branches(left) => Ok(*left == 0),
+            Wait::For { goal, count, seen, cursor, limit, what } => {
+                let lines = world.journal().lines();
+                for line in &lines[*cursor..] {
+                    if let Some(problem) = refusal(line) {
+                        return Err(ScriptError::Step { path: branch.path.clone(), problem });
+                    }
+                    *seen += u64::from(goal.is_met(line));
+                }
+                *cursor = lines.len();
+                if let Goal::Method(ticket) = goal {
+                    *seen = u64::from(world.method_result(*ticket).is_some());
+                }
+                if *seen >= *count {
+                    return Ok(true);
+                }
+                if world.mono() < *limit {
+                    return Ok(false);
+                }
+                let times = if *count > 1 { format!(" ({seen} of {count} came)") } else { String::new() };
+                let problem = format!("waited in vain for {what}{times}");
+                Err(ScriptError::Step { path: branch.path.clone(), problem })
+            }
+        }
+    }
+
+    fn next_step(&mut self, at: usize, world: &mut World) -> Result<(), ScriptError> {
+        let branch = &mut self.branches[at];
+        branch.wait = Wait::Nothing;
+        loop {
+            let Some(frame) = branch.frames.last_mut() else {
+                branch.done = true;
+                let parent = branch.parent;
+                if let Some(Wait::Branches(left)) = parent.map(|parent| &mut self.branches[parent].wait) {
+                    *left -= 1;
+                }
+                return Ok(());
+            };
+            if let Some(step) = frame.steps.get(frame.next).cloned() {
+                let path = format!("{}[{}]", frame.prefix, frame.next);
+                frame.next += 1;
+                branch.began_before = branch.began;
+                branch.began = world.journal().lines().len();
+                branch.path = path.clone();
+                return self.begin(at, &path, step, world);
+            }
+            if frame.repeats_left > 0 {
+                frame.repeats_left -= 1;
+                frame.next = 0;
+            } else {
+                branch.frames.pop();
+            }
+        }
+    }
+
+    fn begin(&mut self, at: usize, path: &str, step: Step, world: &mut World) -> Result<(), ScriptError> {
+        world.begin_step(path, kind(&step));
+        let failed = |problem: String| ScriptError::Step { path: path.to_owned(), problem };
+        match step {
+            Step::Malicious(malicious) => {
+                self.enter(at, format!("{path}.malicious.do"), malicious.attack, 0);
+            }
+            Step::Repeat(repeat) => {
+                if let Some(more) = repeat.times.checked_sub(1) {
+                    self.enter(at, format!("{path}.repeat.steps"), repeat.steps, more);
+                }
+            }
+            Step::Parallel(branches) => {
+                self.branches[at].wait = Wait::Branches(branches.len());
+                let began = self.branches[at].began;
+                for (number, steps) in branches.into_iter().enumerate() {
+                    self.spawn(format!("{path}.parallel[{number}]"), steps, Some(at), began);
+                }
+            }
+            Step::RunFor(span) => self.branches[at].wait = Wait::Until(world.mono() + span.0),
+            Step::Advance(Advance::World(span)) => world.jump(span.0, false),
+            Step::Advance(Advance::HubOnly(only)) => world.jump(only.hub.0, true),
+            Step::Network(step) => change_network(&step, world),
+            Step::WaitFor(wait) => {
+                let what = format!("{} within {}", describe(&wait.event), wait.within);
+                let from = self.branches[at].began_before;
+                let limit = world.mono() + wait.within.0;
+                self.wait(at, Goal::Event(wait.event), wait.count, from, limit, what);
+            }
+            Step::InvokeMethod(invoke) => {
+                let within = invoke.timeout.0 + STEP_LIMIT;
+                let request = ServiceRequest::InvokeMethod {
+                    device: invoke.device,
+                    module: None,
+                    name: invoke.method.clone(),
+                    payload: invoke.payload,
+                    timeout: invoke.timeout.0,
+                };
+                match world.service(request) {
+                    Ok(ServiceReply::MethodInvoked(ticket)) => {
+                        let limit = world.mono() + within;
+                        let what = format!("the outcome of method {}", invoke.method);
+                        self.wait_from_now(at, Goal::Method(ticket), 1, limit, what);
+                    }
+                    // An offline device is an outcome: the hub has recorded it.
+                    Ok(_) | Err(HubError::DeviceNotOnline(_)) => {}
+                    Err(error) => return Err(failed(error.to_string())),
+                }
+            }
+            Step::PatchDesired(patch) => {
+                let request = ServiceRequest::PatchDesired {
+                    device: patch.device,
+                    module: None,
+                    patch: patch.properties.into(),
+                };
+                world.service(request).map_err(|error| failed(error.to_string()))?;
+            }
+            Step::SendCloudToDevice(send) => {
+                let request = ServiceRequest::SendCloudToDevice {
+                    message_id: send.message_id.unwrap_or_else(|| path.to_owned()),
+                    device: send.device,
+                    payload: send.payload.into_bytes(),
+                    properties: std::collections::BTreeMap::new(),
+                    ttl: None,
+                };
+                world.service(request).map_err(|error| failed(error.to_string()))?;
+            }
+            step => self.begin_on_device(at, step, world).map_err(failed)?,
+        }
+        Ok(())
+    }
+
+    /// Steps that a device carries out.
+    fn begin_on_device(&mut self, at: usize, step: Step, world: &mut World) -> Result<(), String> {
+        let limit = world.mono() + STEP_LIMIT;
+        match step {
+            Step::Connect(connect) => self.connect(at, connect, world)?,
+            Step::Reconnect(connect) => {
+                send(world, &connect.device, Command::Disconnect)?;
+                self.connect(at, connect, world)?;
+            }
+            Step::Disconnect(step) => {
+                send(world, &step.device, Command::Disconnect)?;
+                let what = format!("{} to disconnect", step.device);
+                self.wait_from_now(at, Goal::Closed(step.device), 1, limit, what);
+            }
+            Step::Behaviour(step) => {
+                let args = self.arguments(&step)?;
+                let id = send(world, &step.device, Command::RunBehaviour { name: step.run, args })?;
+                self.wait_for_answer(at, step.device, id, limit);
+            }
+            Step::StopBehaviour(step) => {
+                let id = send(world, &step.device, Command::StopBehaviour { name: step.stop })?;
+                self.wait_for_answer(at, step.device, id, limit);
+            }
+            Step::SendTelemetry(step) => {
+                let interval_ms = u32::try_from(step.every.0.as_millis()).unwrap_or(u32::MAX);
+                let command = Command::SendTelemetry {
+                    count: step.count,
+                    interval_ms,
+                    payload_bytes: step.payload_bytes,
+                };
+                send(world, &step.device, command)?;
+                let limit = limit + step.every.0.saturating_mul(step.count);
+                let what = format!("{} to send {} telemetry messages", step.device, step.count);
+                self.wait_from_now(at, Goal::Telemetry(step.device), u64::from(step.count), limit, what);
+            }
+            Step::ReadTwin(step) => {
+                send(world, &step.device, Command::ReadTwin)?;
+                let what = format!("{} to read its twin", step.device);
+                self.wait_from_now(at, Goal::TwinRead(step.device), 1, limit, what);
+            }
+            Step::ReportProperties(step) => {
+                let json = serde_json::Value::from(step.properties).to_string();
+                send(world, &step.device, Command::ReportProperties { json })?;
+                let what = format!("{} to report properties", step.device);
+                self.wait_from_now(at, Goal::Reported(step.device), 1, limit, what);
+            }
+            // All others have been dealt with above.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, at: usize, connect: Connect, world: &mut World) -> Result<(), String> {
+        let gap_ms = connect.gap.map(|gap| u32::try_from(gap.0.as_millis()).unwrap_or(u32::MAX));
+        send(world, &connect.device, Command::Connect { attempts: connect.attempts, gap_ms })?;
+        let gaps = connect.gap.unwrap_or_default().0.saturating_mul(u32::from(connect.attempts.unwrap_or(1)));
+        let limit = world.mono() + STEP_LIMIT + gaps;
+        let what = format!("{} to be let in or to use up its tries", connect.device);
+        self.wait_from_now(at, Goal::ConnectionSettled(connect.device), 1, limit, what);
+        Ok(())
+    }
+
+    /// A behaviour's arguments, names of certificates replaced by certificates where the behaviour asks so.
+    fn arguments(&self, step: &BehaviourStep) -> Result<Vec<(String, Value)>, String> {
+        let behaviour = hilarm_agent::behaviours::all().iter().find(|behaviour| behaviour.name == step.run);
+        let wants_certificate = |name: &str| {
+            behaviour.is_some_and(|behaviour| {
+                behaviour.params.iter().any(|param| {
+                    param.name == name
+                        && matches!(param.kind, hilarm_agent::behaviours::ParamKind::Certificate)
+                })
+            })
+        };
+        let value = |name: &str, argument: &Argument| match argument {
+            Argument::Int(number) => Ok(Value::Int(*number)),
+            Argument::Text(text) if wants_certificate(name) => self
+                .certificates
+                .get(text)
+                .map(|certificate| Value::Certificate(certificate.clone()))
+                .ok_or_else(|| format!("no certificate `{text}` in the scenario")),
+            Argument::Text(text) => Ok(Value::Text(text.clone())),
+        };
+        step.with.iter().map(|(name, argument)| Ok((name.clone(), value(name, argument)?))).collect()
+    }
+
+    fn enter(&mut self, at: usize, prefix: String, steps: Vec<Step>, repeats_left: u32) {
+        self.branches[at].frames.push(Frame { prefix, steps, next: 0, repeats_left });
+    }
+
+    fn wait_for_answer(&mut self, at: usize, device: DeviceId, id: u32, limit: Monotonic) {
+        let what = format!("{device} to answer a command");
+        self.wait_from_now(at, Goal::Answered(device, id), 1, limit, what);
+    }
+
+    fn wait_from_now(&mut self, at: usize, goal: Goal, count: u64, limit: Monotonic, what: String) {
+        let from = self.branches[at].began;
+        self.wait(at, goal, count, from, limit, what);
+    }
+
+    fn wait(&mut self, at: usize, goal: Goal, count: u64, cursor: usize, limit: Monotonic, what: String) {
+        self.branches[at].wait = Wait::For { goal, count, seen: 0, cursor, limit, what };
+    }
+}
+
+impl Branch {
+    fn deadline(&self) -> Option<Monotonic> {
+        match &self.wait {
+            Wait::Until(until) => Some(*until),
+            Wait::For { limit, .. } => Some(*limit),
+            Wait::Nothing | Wait::Branches(_) => None,
+        }
+    }
+}
+
+fn send(world: &mut World, device: &DeviceId, command: Command) -> Result<u32, String> {
+    world.command(device, command).ok_or_else(|| format!("no device {device} in the scenario"))
+}
+
+/// What the device answered to a command that it did not take.
+fn refusal(line: &Line) -> Option<String> {
+    let Entry::Harness(HarnessRecord::CommandAnswered { device, result: Err(error), .. }) = &line.entry
+    else {
+        return None;
+    };
+    let why = match error {
+        CommandError::UnknownBehaviour => "its firmware holds no such behaviour".to_owned(),
+        CommandError::Argument { name, expected } => format!("argument `{name}`: expected {expected}"),
+        CommandError::NotNow { reason } => reason.clone(),
+    };
+    Some(format!("{device} refused: {why}"))
+}
+
+fn change_network(step: &NetworkStep, world: &mut World) {
+    world.change_faults(step.device.as_ref(), |faults| {
+        faults.latency = step.latency.map_or(faults.latency, |Span(latency)| latency);
+        faults.loss_per_million = step.loss_percent.map_or(faults.loss_per_million, per_million);
+        faults.partitioned = step.partition.unwrap_or(faults.partitioned);
+    });
+}
+
+/// Percent as parts per million.
+pub(crate) fn per_million(percent: f64) -> u32 {
+    (percent.clamp(0.0, 100.0) * PERCENT_TO_MILLION).round() as u32
+}
+
+/// A step's key in the file.
+fn kind(step: &Step) -> &'static str {
+    match step {
+        Step::Connect(_) => "connect",
+        Step::Disconnect(_) => "disconnect",
+        Step::Reconnect(_) => "reconnect",
+        Step::Behaviour(_) => "behaviour",
+        Step::StopBehaviour(_) => "stop_behaviour",
+        Step::SendTelemetry(_) => "send_telemetry",
+        Step::ReadTwin(_) => "read_twin",
+        Step::ReportProperties(_) => "report_properties",
+        Step::PatchDesired(_) => "patch_desired",
+        Step::InvokeMethod(_) => "invoke_method",
+        Step::SendCloudToDevice(_) => "send_cloud_to_device",
+        Step::RunFor(_) => "run_for",
+        Step::Advance(_) => "advance",
+        Step::WaitFor(_) => "wait_for",
+        Step::Network(_) => "network",
+        Step::Malicious(_) => "malicious",
+        Step::Parallel(_) => "parallel",
+        Step::Repeat(_) => "repeat",
+    }
+}
+
+/// An event as a reader would write it.
+pub(crate) fn describe(event: &EventMatch) -> String {
+    match serde_json::to_value(event) {
+        Ok(serde_json::Value::Object(map)) => map
+            .into_iter()
+            .map(|(name, fields)| format!("{name} {}", compact(&fields)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Ok(other) => other.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn compact(fields: &serde_json::Value) -> String {
+    let serde_json::Value::Object(fields) = fields else { return fields.to_string() };
+    let known = fields.iter().filter(|(_, value)| !value.is_null());
+    let text = known.map(|(name, value)| match value {
+        serde_json::Value::String(text) => format!("{name}: {text}"),
+        other => format!("{name}: {other}"),
+    });
+    format!("{{ {} }}", text.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,178 @@
+//! Many trials: scenarios times boards, repeated where asked for, on several threads, reported in the
+//! order of the plan.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+
+use hilarm_board::{Board, Elf};
+use hilarm_scenario::ScenarioFile;
+
+use crate::judge::{Finding, Verdict};
+use crate::snapshot::Snapshots;
+use crate::trial::{RunResult, Trial};
+
+/// A board with the firmware it boots.
+pub struct Bench {
+    /// The board.
+    pub board: Board,
+    /// Its firmware, or why it cannot be had: then every trial on it ends `infra`.
+    pub elf: Result<Option<Elf>, String>,
+}
+
+/// What to run.
+pub struct Suite {
+    /// The scenarios.
+    pub scenarios: Vec<ScenarioFile>,
+    /// The boards.
+    pub benches: Vec<Bench>,
+    /// The seed in place of each scenario's own.
+    pub seed: Option<u64>,
+    /// How often each trial runs; a difference between repeats is `flaky`.
+    pub repeat: u32,
+    /// Threads.
+    pub jobs: usize,
+    /// Folder for journals and captures.
+    pub folder: Option<PathBuf>,
+    /// Snapshots to compare with.
+    pub snapshots: Option<Snapshots>,
+}
+
+/// Results of one scenario on one board.
+#[derive(Clone, Debug)]
+pub struct TrialResult {
+    /// Place in the plan.
+    pub number: usize,
+    /// Main run and controls.
+    pub runs: Vec<RunResult>,
+}
+
+impl Suite {
+    /// How many trials there are.
+    pub fn trials(&self) -> usize {
+        self.scenarios.len() * self.benches.len()
+    }
+
+    /// Runs all trials; `report` is called on this thread, in the order of the plan. Once `stop` is set no
+    /// new trial begins, and those not begun are reported as skipped.
+    pub fn run(&self, stop: &AtomicBool, mut report: impl FnMut(&TrialResult)) -> Vec<TrialResult> {
+        let next = AtomicUsize::new(0);
+        let (sender, results) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.clamp(1, self.trials().max(1)) {
+                scope.spawn(|| {
+                    let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= self.trials() {
+                            break;
+                        }
+                        let runs = if stop.load(Ordering::Relaxed) {
+                            vec![self.not_run(number, Verdict::Skipped, "interrupted".to_owned())]
+                        } else {
+                            self.run_trial(number)
+                        };
+                        if sender.send(TrialResult { number, runs }).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            in_order(&results, self.trials(), &mut report)
+        })
+    }
+
+    fn parts(&self, number: usize) -> (&ScenarioFile, &Bench) {
+        (&self.scenarios[number / self.benches.len()], &self.benches[number % self.benches.len()])
+    }
+
+    fn run_trial(&self, number: usize) -> Vec<RunResult> {
+        let (file, bench) = self.parts(number);
+        let elf = match &bench.elf {
+            Ok(elf) => elf.as_ref(),
+            Err(reason) => return vec![self.not_run(number, Verdict::Infra, reason.clone())],
+        };
+        let trial = Trial {
+            file,
+            board: &bench.board,
+            elf,
+            seed: self.seed,
+            folder: self.folder.clone(),
+            snapshots: self.snapshots.as_ref(),
+        };
+        let mut first = trial.run();
+        for round in 1..self.repeat {
+            if first.iter().any(|run| run.verdict != Verdict::Pass) {
+                break;
+            }
+            mark_flaky(&mut first, &trial.run(), round + 1);
+        }
+        first
+    }
+
+    fn not_run(&self, number: usize, verdict: Verdict, reason: String) -> RunResult {
+        let (file, bench) = self.parts(number);
+        RunResult {
+            scenario: file.id.clone(),
+            variant: crate::variant::Variant::Main,
+            board: bench.board.id.clone(),
+            seed: self.seed.unwrap_or(file.scenario.seed),
+            verdict,
+            wall: std::time::Duration::ZERO,
+            hub: std::time::Duration::ZERO,
+            alerts: Vec::new(),
+            findings: vec![Finding::new(reason)],
+            last_logs: Vec::new(),
+            folder: None,
+            fingerprint: Vec::new(),
+        }
+    }
+}
+
+/// Reports results in the order of the plan, whatever the order in which they come.
+fn in_order(
+    results: &mpsc::Receiver<TrialResult>,
+    trials: usize,
+    report: &mut impl FnMut(&TrialResult),
+) -> Vec<TrialResult> {
+    let mut waiting = std::collections::BTreeMap::new();
+    let mut done: Vec<TrialResult> = Vec::with_capacity(trials);
+    while done.len() < trials {
+        let Ok(result) = results.recv() else { break };
+        waiting.insert(result.number, result);
+        while let Some(result) = waiting.remove(&done.len()) {
+            report(&result);
+            done.push(result);
+        }
+    }
+    done
+}
+
+/// Marks runs of the first round that a later round does not repeat.
+fn mark_flaky(first: &mut [RunResult], again: &[RunResult], round: u32) {
+    for run in first {
+        let Some(other) = again.iter().find(|other| other.variant == run.variant) else {
+            run.verdict = Verdict::Flaky;
+            run.findings.push(Finding::new(format!("repeat {round} did not run it at all")));
+            continue;
+        };
+        run.wall += other.wall;
+        let difference = if run.verdict != other.verdict {
+            let why = other.findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>();
+            Some(format!("ended {}: {}", other.verdict.as_str(), why.join("; ")))
+        } else {
+            first_difference(&run.fingerprint, &other.fingerprint)
+        };
+        if let Some(difference) = difference {
+            run.verdict = Verdict::Flaky;
+            run.findings.push(Finding::new(format!("repeat {round} {difference}")));
+        }
+    }
+}
+
+fn first_difference(first: &[String], again: &[String]) -> Option<String> {
+    let at = (0..first.len().max(again.len())).find(|at| first.get(*at) != again.get(*at))?;
+    let show = |events: &[String]| events.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());
+    Some(format!("differs at HubEvent {at}:\n  first: {}\n  again: {}", show(first), show(again)))
+}

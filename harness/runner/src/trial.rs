@@ -1,0 +1,440 @@
+//! One scenario on one board: the main run, then its controls. Order of judging: steps, settle, proof,
+//! closed-world expectations, controls, snapshot.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use hilarm_board::{Backend, Board, Elf, QemuDevice, SimDevice};
+use hilarm_defender::Alert;
+use hilarm_link::DeviceConfig;
+use hilarm_model::{DeviceId, HubEvent, HubRecord};
+use hilarm_network::{Faults, Medium};
+use hilarm_scenario::{Scenario, ScenarioFile};
+
+use crate::journal::{Entry, HarnessRecord, Header, Journal};
+use crate::judge::{
+    Finding, Verdict, compare_alerts, snapshot_text, subject_of, unaccounted_bytes, unmet_proofs,
+};
+use crate::provision::{Provisioned, T0, provision};
+use crate::script::{Script, ScriptError, per_million};
+use crate::snapshot::{Compared, Snapshots};
+use crate::variant::{Variant, benign_twin, boundary_cases};
+use crate::world::World;
+
+const LAST_LOG_LINES: usize = 12;
+
+/// What to run, and where to leave what was seen.
+pub struct Trial<'a> {
+    /// The scenario.
+    pub file: &'a ScenarioFile,
+    /// The board.
+    pub board: &'a Board,
+    /// The firmware, for boards that boot one.
+    pub elf: Option<&'a Elf>,
+    /// The seed in place of the scenario's own.
+    pub seed: Option<u64>,
+    /// Folder for journals and captures; nothing is written when absent.
+    pub folder: Option<PathBuf>,
+    /// Snapshots to compare with; not compared when absent.
+    pub snapshots: Option<&'a Snapshots>,
+}
+
+/// What became of one run of a trial.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// Id of the scenario.
+    pub scenario: String,
+    /// Which run.
+    pub variant: Variant,
+    /// Id of the board.
+    pub board: String,
+    /// The seed.
+    pub seed: u64,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// Hub time, jumps included.
+    pub hub: Duration,
+    /// What fired: slug, subject, severity.
+    pub alerts: Vec<FiredAlert>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// The device's last log lines, on anything but a pass.
+    pub last_logs: Vec<String>,
+    /// Folder with journal and capture.
+    pub folder: Option<PathBuf>,
+    /// HubEvents less byte counts: equal for equal runs.
+    pub fingerprint: Vec<String>,
+}
+
+/// An alert as results name it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FiredAlert {
+    /// Slug of the detection.
+    pub alert: String,
+    /// `device pump-1` or `hub`.
+    pub subject: String,
+    /// Severity.
+    pub severity: String,
+}
+
+/// A finished run, before it is judged.
+struct Ran {
+    journal: Journal,
+    alerts: Vec<Alert>,
+    considered: BTreeMap<String, u64>,
+    error: Option<ScriptError>,
+    raised_in: Vec<Option<String>>,
+    wall: Duration,
+    folder: Option<PathBuf>,
+}
+
+impl Trial<'_> {
+    /// Runs the scenario and its controls.
+    pub fn run(&self) -> Vec<RunResult> {
+        let scenario = &self.file.scenario;
+        let main = match self.run_once(scenario, &Variant::Main) {
+            Ok(main) => main,
+            Err(finding) => return vec![self.infra(Variant::Main, finding)],
+        };
+        let mut results = vec![self.judge_main(&main)];
+        if results[0].verdict != Verdict::Pass {
+            return results;
+        }
+        if scenario.controls.skip_benign_twin.is_none() {
+            if let Some(twin) = benign_twin(scenario) {
+                results.push(match self.run_once(&twin, &Variant::Benign) {
+                    Ok(ran) => self.judge_benign(&ran),
+                    Err(finding) => self.infra(Variant::Benign, finding),
+                });
+            }
+        }
+        if scenario.controls.skip_boundary.is_none() {
+            for slug in &scenario.detects {
+                results.extend(self.run_boundaries(slug, &main));
+            }
+        }
+        results
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(self.file.scenario.seed)
+    }
+
+    fn judge_main(&self, ran: &Ran) -> RunResult {
+        let scenario = &self.file.scenario;
+        let mut findings = Vec::new();
+        let mut verdict = common_verdict(ran, &mut findings);
+        if verdict == Verdict::Pass {
+            findings = unmet_proofs(&scenario.proof, &ran.journal);
+            if !findings.is_empty() {
+                verdict = Verdict::Unproven;
+            }
+            let wrong = compare_alerts(&scenario.expect, &ran.alerts);
+            if !wrong.is_empty() {
+                verdict = Verdict::Fail;
+                findings.extend(wrong);
+            }
+        }
+        if verdict == Verdict::Pass {
+            if let Some(finding) = self.compare_snapshot(ran) {
+                verdict = Verdict::Fail;
+                findings.push(finding);
+            }
+        }
+        self.result(Variant::Main, verdict, findings, ran)
+    }
+
+    fn compare_snapshot(&self, ran: &Ran) -> Option<Finding> {
+        let snapshots = self.snapshots?;
+        let text = snapshot_text(&ran.alerts, |ordinal| {
+            ran.raised_in.get(usize::try_from(ordinal).ok()?).cloned().flatten()
+        });
+        match snapshots.compare(&self.file.id, &text) {
+            Ok(Compared::Same) => None,
+            Ok(Compared::Missing) => Some(Finding::new(format!(
+                "no reviewed snapshot yet; look at it and accept it with `hilarm review`:\n{text}"
+            ))),
+            Ok(Compared::Differs(diff)) => {
+                Some(Finding::new(format!("the alerts differ from the reviewed snapshot:\n{diff}")))
+            }
+            Err(error) => Some(Finding::new(error)),
+        }
+    }
+
+    /// The benign twin passes only if nothing fires, the proof is not satisfied, and each detection looked
+    /// at something: silence of a detection that saw nothing proves nothing.
+    fn judge_benign(&self, ran: &Ran) -> RunResult {
+        let scenario = &self.file.scenario;
+        let mut findings = Vec::new();
+        let mut verdict = common_verdict(ran, &mut findings);
+        if verdict == Verdict::Pass {
+            for alert in &ran.alerts {
+                let subject = subject_of(alert);
+                findings.push(Finding::new(format!("{} for {subject} fired without the attack", alert.slug)));
+            }
+            if unmet_proofs(&scenario.proof, &ran.journal).is_empty() {
+                findings.push(Finding::at(
+                    "proof",
+                    "the proof is satisfied without the attack, so it proves nothing",
+                ));
+            }
+            for slug in &scenario.detects {
+                if ran.considered.get(slug).is_none_or(|seen| *seen == 0) {
+                    let message = format!("{slug} saw no event of its kind, so its silence proves nothing");
+                    findings.push(Finding::new(message));
+                }
+            }
+            if !findings.is_empty() {
+                verdict = Verdict::Fail;
+            }
+        }
+        self.result(Variant::Benign, verdict, findings, ran)
+    }
+
+    fn run_boundaries(&self, slug: &str, main: &Ran) -> Vec<RunResult> {
+        let records: Vec<&HubRecord> = main.journal.hub_records().collect();
+        let cases = match boundary_cases(&self.file.scenario, slug, &main.alerts, &records) {
+            Ok(cases) => cases,
+            Err(problem) => {
+                let variant = Variant::Boundary { label: slug.to_owned(), fires: false };
+                let message = format!("the boundary of {slug} cannot be varied: {problem}");
+                return vec![self.result(variant, Verdict::Fail, vec![Finding::new(message)], main)];
+            }
+        };
+        cases
+            .into_iter()
+            .map(|case| match self.run_once(&case.scenario, &case.variant) {
+                Ok(ran) => self.judge_boundary(case.slug, case.variant, &ran),
+                Err(finding) => self.infra(case.variant, finding),
+            })
+            .collect()
+    }
+
+    fn judge_boundary(&self, slug: &str, variant: Variant, ran: &Ran) -> RunResult {
+        let mut findings = Vec::new();
+        let mut verdict = common_verdict(ran, &mut findings);
+        let Variant::Boundary { fires, .. } = variant else {
+            return self.result(variant, verdict, findings, ran);
+        };
+        let fired = ran.alerts.iter().any(|alert| alert.slug == slug);
+        if verdict == Verdict::Pass && fired != fires {
+            verdict = Verdict::Fail;
+            let (must, did) =
+                if fires { ("must fire", "stayed silent") } else { ("must stay silent", "fired") };
+            findings.push(Finding::new(format!("{slug} {must} on this side of its threshold and {did}")));
+        }
+        self.result(variant, verdict, findings, ran)
+    }
+
+    fn infra(&self, variant: Variant, finding: Finding) -> RunResult {
+        RunResult {
+            scenario: self.file.id.clone(),
+            variant,
+            board: self.board.id.clone(),
+            seed: self.seed(),
+            verdict: Verdict::Infra,
+            wall: Duration::ZERO,
+            hub: Duration::ZERO,
+            alerts: Vec::new(),
+            findings: vec![finding],
+            last_logs: Vec::new(),
+            folder: None,
+            fingerprint: Vec::new(),
+        }
+    }
+
+    fn result(&self, variant: Variant, verdict: Verdict, findings: Vec<Finding>, ran: &Ran) -> RunResult {
+        let hub = ran.journal.lines().iter().rev().find_map(|line| match &line.entry {
+            Entry::Hub(record) => Some(record.at.since(T0)),
+            Entry::Harness(_) => None,
+        });
+        RunResult {
+            scenario: self.file.id.clone(),
+            variant,
+            board: self.board.id.clone(),
+            seed: self.seed(),
+            verdict,
+            wall: ran.wall,
+            hub: hub.unwrap_or_default(),
+            alerts: ran.alerts.iter().map(fired).collect(),
+            findings,
+            last_logs: if verdict == Verdict::Pass { Vec::new() } else { last_logs(&ran.journal) },
+            folder: ran.folder.clone(),
+            fingerprint: fingerprint(&ran.journal),
+        }
+    }
+
+    /// Runs one variant from boot to the closing of the books.
+    fn run_once(&self, scenario: &Scenario, variant: &Variant) -> Result<Ran, Finding> {
+        let began = Instant::now();
+        let seed = self.seed();
+        let wrong = |error: &dyn std::fmt::Display| Finding::new(error.to_string());
+        let provisioned = provision(scenario, seed).map_err(|error| wrong(&error))?;
+        let folder = self.variant_folder(variant).map_err(|error| wrong(&error))?;
+        let journal = self.journal(scenario, variant, folder.as_deref()).map_err(|error| wrong(&error))?;
+        let mut world = World::new(journal, provisioned.network.clone(), seed);
+        let error = self.live(scenario, provisioned, &mut world).err();
+        world.finish();
+        if let Some(folder) = &folder {
+            let written = File::create(folder.join("capture.pcapng"))
+                .and_then(|mut file| world.network().write_capture(&mut file));
+            written.map_err(|error| Finding::new(format!("cannot write the capture: {error}")))?;
+        }
+        let alerts = world.defender().alerts().to_vec();
+        let considered = self.file.scenario.detects.iter();
+        let considered = considered.map(|slug| (slug.clone(), world.defender().considered(slug))).collect();
+        let ordinals = 0..world.journal().hub_records().count() as u64;
+        let raised_in = ordinals.map(|ordinal| world.raised_in(ordinal).map(str::to_owned)).collect();
+        let journal = world.into_journal();
+        Ok(Ran { journal, alerts, considered, error, raised_in, wall: began.elapsed(), folder })
+    }
+
+    fn live(
+        &self,
+        scenario: &Scenario,
+        provisioned: Provisioned,
+        world: &mut World,
+    ) -> Result<(), ScriptError> {
+        world.set_up_network(&scenario.network)?;
+        for request in provisioned.hub_requests {
+            world
+                .service(request)
+                .map_err(|error| ScriptError::Step { path: "hub".to_owned(), problem: error.to_string() })?;
+        }
+        for (id, config) in &provisioned.devices {
+            self.boot(id, config, world)?;
+        }
+        let faults = Faults {
+            latency: scenario.network.latency.unwrap_or_default().0,
+            loss_per_million: per_million(scenario.network.loss_percent),
+            partitioned: false,
+        };
+        world.change_faults(None, |current| *current = faults);
+        Script::new(&scenario.steps, &provisioned.certificates).run(world)?;
+        if self.elf.is_some_and(|elf| !elf.is_unchanged()) {
+            return Err(ScriptError::Infra("the firmware's file changed during the run".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn boot(&self, id: &DeviceId, config: &DeviceConfig, world: &mut World) -> Result<(), ScriptError> {
+        let address = config.network.address.into();
+        match self.board.backend {
+            Backend::Sim => {
+                let link = world.network_mut().attach(id.clone(), Medium::Sockets, address);
+                world.attach(id.clone(), link, Box::new(SimDevice::new(config.clone())));
+            }
+            Backend::Qemu => {
+                let elf = self.elf.ok_or_else(|| ScriptError::Infra("the board needs a firmware".into()))?;
+                let device = QemuDevice::launch(self.board, elf, config)
+                    .map_err(|error| ScriptError::Infra(format!("{id}: {error}")))?;
+                let medium = Medium::Ethernet { mac: config.network.mac };
+                let link = world.network_mut().attach(id.clone(), medium, address);
+                world.attach(id.clone(), link, Box::new(device));
+            }
+        }
+        Ok(())
+    }
+
+    fn variant_folder(&self, variant: &Variant) -> std::io::Result<Option<PathBuf>> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let name = variant.to_string().replace(':', "-");
+        let folder = folder.join(self.file.id.replace('/', "__")).join(&self.board.id).join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(Some(folder))
+    }
+
+    fn journal(
+        &self,
+        scenario: &Scenario,
+        variant: &Variant,
+        folder: Option<&Path>,
+    ) -> std::io::Result<Journal> {
+        let header = Header {
+            schema: 1,
+            hilarm: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario_id: self.file.id.clone(),
+            variant: variant.to_string(),
+            board: self.board.id.clone(),
+            seed: self.seed(),
+            elf_sha256: self.elf.map(|elf| elf.sha256().to_owned()),
+            tls: self.board.backend != Backend::Sim,
+            t0: T0,
+            scenario: scenario.clone(),
+        };
+        match folder {
+            Some(folder) => Journal::create(header, &folder.join("journal.jsonl")),
+            None => Ok(Journal::in_memory(header)),
+        }
+    }
+}
+
+/// What a run's own failures amount to, whatever was expected of it.
+fn common_verdict(ran: &Ran, findings: &mut Vec<Finding>) -> Verdict {
+    match &ran.error {
+        Some(ScriptError::Step { path, problem }) => {
+            findings.push(Finding::at(path.clone(), problem.clone()));
+            return Verdict::Fail;
+        }
+        Some(error @ (ScriptError::World(_) | ScriptError::Infra(_))) => {
+            findings.push(Finding::new(error.to_string()));
+            return Verdict::Infra;
+        }
+        None => {}
+    }
+    findings.extend(unaccounted_bytes(&ran.journal));
+    if let Some(error) = ran.journal.write_error() {
+        findings.push(Finding::new(format!("cannot write the journal: {error}")));
+    }
+    if findings.is_empty() { Verdict::Pass } else { Verdict::Infra }
+}
+
+fn fired(alert: &Alert) -> FiredAlert {
+    FiredAlert {
+        alert: alert.slug.to_owned(),
+        subject: subject_of(alert),
+        severity: format!("{:?}", alert.severity),
+    }
+}
+
+fn last_logs(journal: &Journal) -> Vec<String> {
+    let mut lines: Vec<String> = journal
+        .lines()
+        .iter()
+        .rev()
+        .filter_map(|line| match &line.entry {
+            Entry::Harness(HarnessRecord::DeviceLog { device, level, text }) => {
+                Some(format!("{} {device} {level:?}: {text}", line.mono))
+            }
+            Entry::Harness(HarnessRecord::DeviceEvent { device, event }) => {
+                Some(format!("{} {device} {event:?}", line.mono))
+            }
+            _ => None,
+        })
+        .take(LAST_LOG_LINES)
+        .collect();
+    lines.reverse();
+    lines
+}
+
+/// HubEvents less byte counts: TLS signatures vary in length.
+fn fingerprint(journal: &Journal) -> Vec<String> {
+    journal
+        .hub_records()
+        .map(|record| {
+            let mut record = record.clone();
+            if let HubEvent::SecurityMessageReceived { events, .. } = &mut record.event {
+                for event in events {
+                    if let hilarm_model::SecurityPayload::NetworkActivity(flows) = &mut event.payload {
+                        flows.iter_mut().for_each(|flow| (flow.bytes_in, flow.bytes_out) = (0, 0));
+                    }
+                }
+            }
+            format!("{} {:?}", record.at.as_micros(), record.event)
+        })
+        .collect()
+}

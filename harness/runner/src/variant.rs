@@ -1,0 +1,202 @@
+//! The controls of a scenario, as scenarios: the benign twin does the benign steps in place of the
+//! malicious ones; a boundary varies one threshold by one unit, and its outcome follows from the rule.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hilarm_defender::{Alert, Boundary, Side, Subject, detection};
+use hilarm_model::{HubEvent, HubRecord, RefusalCause, Timestamp};
+use hilarm_scenario::{Advance, Scenario, Span, Step};
+use ipnet::IpNet;
+
+/// Tokens and certificates are dated in whole seconds.
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
+/// Which run of a scenario this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// As the file says.
+    Main,
+    /// Without the attack.
+    Benign,
+    /// With a threshold moved by one unit.
+    Boundary {
+        /// What was moved, e.g. `token-expiry:at`.
+        label: String,
+        /// Whether the detection must fire.
+        fires: bool,
+    },
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Main => f.write_str("main"),
+            Self::Benign => f.write_str("benign"),
+            Self::Boundary { label, .. } => write!(f, "boundary:{label}"),
+        }
+    }
+}
+
+/// The benign twin; nothing when the scenario holds no attack.
+pub(crate) fn benign_twin(scenario: &Scenario) -> Option<Scenario> {
+    let mut twin = scenario.clone();
+    let replaced = replace_attacks(&mut twin.steps);
+    replaced.then_some(twin)
+}
+
+fn replace_attacks(steps: &mut [Step]) -> bool {
+    let mut any = false;
+    for step in steps {
+        any |= match step {
+            Step::Malicious(malicious) => {
+                malicious.attack = std::mem::take(&mut malicious.benign);
+                true
+            }
+            Step::Parallel(branches) => {
+                branches.iter_mut().fold(false, |any, branch| replace_attacks(branch) || any)
+            }
+            Step::Repeat(repeat) => replace_attacks(&mut repeat.steps),
+            _ => false,
+        };
+    }
+    any
+}
+
+/// One side of a boundary.
+pub(crate) struct BoundaryCase {
+    pub(crate) slug: &'static str,
+    pub(crate) variant: Variant,
+    pub(crate) scenario: Scenario,
+}
+
+/// The boundary runs of one detection, derived from what the main run showed. Nothing when the detection
+/// has no threshold; an error when it has one and the scenario gives no hold on it.
+pub(crate) fn boundary_cases(
+    scenario: &Scenario,
+    slug: &str,
+    alerts: &[Alert],
+    records: &[&HubRecord],
+) -> Result<Vec<BoundaryCase>, String> {
+    let Some(detection) = detection(slug) else { return Ok(Vec::new()) };
+    let alert = alerts.iter().find(|alert| alert.slug == slug);
+    let alert = alert.ok_or_else(|| format!("{slug} did not fire in the main run"))?;
+    let raising = alert.raised_by.and_then(|ordinal| records.get(usize::try_from(ordinal).ok()?));
+    let case = |label: &str, fires: bool, scenario: Scenario| BoundaryCase {
+        slug: detection.slug,
+        variant: Variant::Boundary { label: label.to_owned(), fires },
+        scenario,
+    };
+    match detection.boundary {
+        Boundary::None(_) => Ok(Vec::new()),
+        Boundary::TokenExpiry => {
+            let late = lateness(raising, |cause| match cause {
+                RefusalCause::SasExpired { expiry } => Some(*expiry),
+                _ => None,
+            })?;
+            Ok(vec![
+                case("token-expiry:at", true, advance_less(scenario, late)?),
+                case("token-expiry:1s-before", false, advance_less(scenario, late + ONE_SECOND)?),
+            ])
+        }
+        Boundary::CertificateExpiry => {
+            let late = lateness(raising, |cause| match cause {
+                RefusalCause::X509Expired { not_after } => Some(*not_after),
+                _ => None,
+            })?;
+            let just_after = late.saturating_sub(ONE_SECOND);
+            Ok(vec![
+                case("certificate-expiry:1s-after", true, advance_less(scenario, just_after)?),
+                case("certificate-expiry:at", false, advance_less(scenario, late)?),
+            ])
+        }
+        Boundary::ThreatPrefix => {
+            let Some(Subject::Address(address)) = alert.subject else {
+                return Err(format!("the alert of {slug} names no address"));
+            };
+            let listed = |address: IpAddr| {
+                let mut varied = scenario.clone();
+                varied.threat_intelligence = vec![IpNet::from(address)];
+                varied
+            };
+            let (below, above) = neighbours(address);
+            Ok(vec![
+                case("threat-prefix:exact", true, listed(address)),
+                case("threat-prefix:address-below", false, listed(below)),
+                case("threat-prefix:address-above", false, listed(above)),
+            ])
+        }
+        Boundary::RangeEnds => {
+            let breach = alert.range.as_ref().ok_or_else(|| format!("the alert of {slug} names no range"))?;
+            let count = breach.actual_count;
+            let varied = |min: u64, max: u64| {
+                let mut varied = scenario.clone();
+                for range in varied.hub.security_groups.values_mut().filter_map(|group| group.get_mut(slug)) {
+                    (range.min, range.max) = (min, max);
+                }
+                varied
+            };
+            Ok(match breach.side {
+                Side::Above => vec![
+                    case("range:max-one-less", true, varied(breach.min.min(count - 1), count - 1)),
+                    case("range:max-equal", false, varied(breach.min, count)),
+                ],
+                Side::Below => vec![
+                    case("range:min-one-more", true, varied(count + 1, breach.max.max(count + 1))),
+                    case("range:min-equal", false, varied(count, breach.max)),
+                ],
+            })
+        }
+    }
+}
+
+/// How long after its threshold the raising refusal came.
+fn lateness(
+    raising: Option<&&HubRecord>,
+    threshold: impl Fn(&RefusalCause) -> Option<Timestamp>,
+) -> Result<Duration, String> {
+    let record = raising.ok_or("the alert was not raised by an event")?;
+    let HubEvent::ConnectionRefused(refused) = &record.event else {
+        return Err("the alert was not raised by a refused connection".to_owned());
+    };
+    let at = refused.causes.iter().find_map(threshold).ok_or("the refusal names no threshold")?;
+    Ok(record.at.since(at))
+}
+
+/// The scenario with its last jump of the calendar shortened.
+fn advance_less(scenario: &Scenario, by: Duration) -> Result<Scenario, String> {
+    let mut varied = scenario.clone();
+    let span = last_advance(&mut varied.steps)
+        .ok_or("no `advance` step to shorten: the boundary is found by moving it")?;
+    let shorter = span.0.checked_sub(by).ok_or_else(|| {
+        format!("the last `advance` is too short: the threshold lies {by:?} before the refusal")
+    })?;
+    *span = Span(shorter);
+    Ok(varied)
+}
+
+fn last_advance(steps: &mut [Step]) -> Option<&mut Span> {
+    steps.iter_mut().rev().find_map(|step| match step {
+        Step::Advance(Advance::World(span)) => Some(span),
+        Step::Advance(Advance::HubOnly(only)) => Some(&mut only.hub),
+        Step::Malicious(malicious) => last_advance(&mut malicious.attack),
+        Step::Repeat(repeat) => last_advance(&mut repeat.steps),
+        Step::Parallel(branches) => branches.iter_mut().rev().find_map(|branch| last_advance(branch)),
+        _ => None,
+    })
+}
+
+/// The addresses one below and one above.
+fn neighbours(address: IpAddr) -> (IpAddr, IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let bits = address.to_bits();
+            (IpAddr::V4(bits.wrapping_sub(1).into()), IpAddr::V4(bits.wrapping_add(1).into()))
+        }
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            (IpAddr::V6(bits.wrapping_sub(1).into()), IpAddr::V6(bits.wrapping_add(1).into()))
+        }
+    }
+}

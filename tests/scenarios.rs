@@ -1,0 +1,56 @@
+//! Every scenario on every board, controls and snapshot included: one trial each, so that test runners can
+//! list, filter and partition them.
+
+use std::sync::Arc;
+
+use hilarm_board::{Board, Elf};
+use hilarm_runner::report::{Human, failure_text};
+use hilarm_runner::{Snapshots, Trial, TrialResult, Verdict};
+use hilarm_scenario::ScenarioFile;
+use hilarm_tests::{boards, firmware, in_ci, root, scenarios};
+use libtest_mimic::{Arguments, Failed, Trial as TestCase};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let snapshots = root().join("scenarios/snapshots");
+    let state = root().join(".hilarm");
+    let snapshots = Snapshots::new(&snapshots, &state).expect("a folder for insta's configuration");
+    let snapshots = Arc::new(snapshots);
+    let mut cases = Vec::new();
+    for board in boards() {
+        let elf = firmware(&board);
+        for file in scenarios() {
+            cases.push(case(file, board.clone(), elf.clone(), Arc::clone(&snapshots)));
+        }
+    }
+    libtest_mimic::run(&arguments, cases).exit();
+}
+
+fn case(
+    file: ScenarioFile,
+    board: Board,
+    elf: Result<Option<Elf>, String>,
+    snapshots: Arc<Snapshots>,
+) -> TestCase {
+    let name = format!("{}::{}", board.id, file.id);
+    let missing = elf.clone().err();
+    let ignored = missing.is_some() && !in_ci();
+    if let (true, Some(reason)) = (ignored, &missing) {
+        eprintln!("{name} is ignored: {reason}");
+    }
+    let run = move || match elf {
+        Ok(elf) => run(&file, &board, elf.as_ref(), &snapshots),
+        Err(reason) => Err(Failed::from(reason)),
+    };
+    TestCase::test(name, run).with_ignored_flag(ignored)
+}
+
+fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>, snapshots: &Snapshots) -> Result<(), Failed> {
+    let trial = Trial { file, board, elf, seed: None, folder: None, snapshots: Some(snapshots) };
+    let runs = trial.run();
+    if runs.iter().all(|run| run.verdict == Verdict::Pass) {
+        return Ok(());
+    }
+    let result = TrialResult { number: 0, runs };
+    Err(Failed::from(failure_text(Human { colour: false }, &result, Some(file))))
+}
