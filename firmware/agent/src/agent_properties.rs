@@ -1,6 +1,7 @@
 //! Any sequence of commands, bytes, jumps and failures: the agent neither panics nor spins.
 
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use hilarm_link::{Command, Value};
