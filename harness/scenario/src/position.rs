@@ -41,13 +41,14 @@ impl Lines {
 
     /// The position of a range; what goes past the end of its first line is cut off.
     pub(crate) fn position(&self, range: &Range<usize>) -> Position {
-        let offset = range.start.min(self.source.len());
+        let offset = self.source.floor_char_boundary(range.start);
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         let text = self.text(line);
         let before = self.source.get(start..offset).unwrap_or_default();
         let rest = text.get(offset - start..).unwrap_or_default();
-        let len = range.end.saturating_sub(offset).min(rest.trim_end().len());
+        let end = self.source.ceil_char_boundary(range.end.min(self.source.len()));
+        let len = end.saturating_sub(offset).min(rest.trim_end().len());
         Position { line, column: before.chars().count() + 1, offset, len }
     }
 }
@@ -70,6 +71,13 @@ mod tests {
     fn a_range_of_several_lines_ends_with_the_first() {
         let lines = Lines::new("a:\n  b: 1   \n  c: 2\n");
         assert_eq!(lines.position(&(5..20)), Position { line: 2, column: 3, offset: 5, len: 4 });
+    }
+
+    #[test]
+    fn a_position_never_splits_a_character() {
+        let position = Lines::new("aü").position(&(1..2));
+        assert_eq!((position.offset, position.len), (1, 2));
+        assert_eq!(Lines::new("aü").position(&(2..2)).offset, 1);
     }
 
     #[test]

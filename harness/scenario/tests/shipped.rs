@@ -1,0 +1,101 @@
+//! Every file below `scenarios/` is sound, and what is generated is up to date.
+
+use std::path::{Path, PathBuf};
+
+use hilarm_scenario::{ScenarioFile, json_schema, parse};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+}
+
+fn shipped() -> Vec<ScenarioFile> {
+    let mut files = Vec::new();
+    files_below(&folder(), &mut files);
+    assert!(files.len() >= 8, "scenarios/ holds {} files", files.len());
+    let read = |path: PathBuf| {
+        let id = path.strip_prefix(folder()).unwrap().with_extension("");
+        let source = std::fs::read_to_string(&path).unwrap();
+        parse(id.to_str().unwrap(), path, &source).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    files.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_scenario_is_sound_and_names_the_schema_for_editors() {
+    for file in shipped() {
+        let depth = file.id.matches('/').count();
+        let modeline = format!("# yaml-language-server: $schema={}scenario.schema.json", "../".repeat(depth));
+        assert_eq!(file.source.lines().next(), Some(modeline.as_str()), "{}", file.id);
+    }
+}
+
+#[test]
+fn no_two_scenarios_share_a_seed_and_each_attack_has_a_twin() {
+    let shipped = shipped();
+    for (index, file) in shipped.iter().enumerate() {
+        let same = |other: &&ScenarioFile| other.scenario.seed == file.scenario.seed;
+        if let Some(other) = shipped[..index].iter().find(same) {
+            panic!("{} and {} have the same seed", other.id, file.id);
+        }
+        let attacks = file.source.contains("malicious:");
+        assert_eq!(attacks, !file.scenario.detects.is_empty(), "{}: detects", file.id);
+        assert_eq!(attacks, !file.scenario.attack.is_empty(), "{}: attack", file.id);
+    }
+}
+
+#[test]
+fn every_detection_has_a_scenario_of_its_name() {
+    let shipped = shipped();
+    for detection in hilarm_defender::catalogue() {
+        let detects = |file: &&ScenarioFile| file.scenario.detects.iter().any(|slug| slug == detection.slug);
+        let file = shipped.iter().find(detects).unwrap_or_else(|| panic!("nothing detects {}", detection.slug));
+        assert!(file.id.ends_with(&format!("/{}", detection.slug)), "{} is {}", file.id, detection.slug);
+        for technique in &file.scenario.attack {
+            let listed = detection.attack.contains(&technique.as_str());
+            assert!(listed, "{}: {technique} is not among {:?}", file.id, detection.attack);
+        }
+    }
+}
+
+#[test]
+fn a_scenario_survives_the_way_into_a_journal_and_back() {
+    for file in shipped() {
+        let json = serde_json::to_string(&file.scenario).unwrap();
+        let back: hilarm_scenario::Scenario = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), json, "{}", file.id);
+    }
+}
+
+#[test]
+fn expectations_are_found_by_their_path() {
+    for file in shipped() {
+        for (index, alert) in file.scenario.expect.alerts.iter().enumerate() {
+            let position = file.spans.locate(&format!("expect.alerts[{index}].alert")).unwrap();
+            let text = &file.source[position.offset..position.offset + position.len];
+            assert_eq!(text, alert.alert, "{}", file.id);
+            assert!(file.source.lines().nth(position.line - 1).unwrap()[position.column - 1..].starts_with(text));
+        }
+    }
+}
+
+#[test]
+fn the_checked_in_schema_is_current() {
+    let checked_in = std::fs::read_to_string(folder().join("scenario.schema.json")).unwrap_or_default();
+    assert!(
+        checked_in == json_schema(),
+        "scenarios/scenario.schema.json is stale; run `cargo run -p hilarm-scenario --example scenario-schema \
+         > scenarios/scenario.schema.json`"
+    );
+}
