@@ -1,9 +1,7 @@
 //! The device-facing half of the core: connecting, telemetry, twin, methods and cloud-to-device messages,
 //! as requests of an authenticated identity.
 
-use hilarm_model::{
-    HubEvent, MethodOutcome, Now, Protocol, RefusalCause, TwinSection, UsedAuthentication,
-};
+use hilarm_model::{HubEvent, MethodOutcome, Now, Protocol, RefusalCause, TwinSection, UsedAuthentication};
 use serde_json::Value;
 
 use super::auth::{Presented, authenticate};

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hilarm_model::{
-    DeviceId, HubEvent, MethodOutcome, ModuleId, Now, Timestamp, TwinSection,
-};
+use hilarm_model::{DeviceId, HubEvent, MethodOutcome, ModuleId, Now, Timestamp, TwinSection};
 use serde_json::{Value, json};
 
 use super::auth::x509::is_certificate;

@@ -23,7 +23,9 @@ pub(crate) enum InvalidPatch {
     Depth,
     #[error("a string is longer than {STRING_BYTES_MAX} bytes")]
     String,
-    #[error("a key is empty, longer than {KEY_BYTES_MAX} bytes, or holds one of . $ # space or a control character")]
+    #[error(
+        "a key is empty, longer than {KEY_BYTES_MAX} bytes, or holds one of . $ # space or a control character"
+    )]
     Key,
     #[error("an integer lies beyond 2^52")]
     Integer,

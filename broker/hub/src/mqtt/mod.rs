@@ -20,7 +20,9 @@ mod user_name;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use hilarm_model::{CloseReason, ConnectionId, HubEvent, Monotonic, Now, Operation, PeerFacts, Protocol, Timestamp};
+use hilarm_model::{
+    CloseReason, ConnectionId, HubEvent, Monotonic, Now, Operation, PeerFacts, Protocol, Timestamp,
+};
 
 use self::codec::{Packet, Violation, decode, split};
 use self::session::Session;
@@ -180,7 +182,13 @@ impl Mqtt {
         }
     }
 
-    fn handle(&mut self, core: &mut Core, id: ConnectionId, packet: Packet<'_>, now: Now) -> Result<(), Ending> {
+    fn handle(
+        &mut self,
+        core: &mut Core,
+        id: ConnectionId,
+        packet: Packet<'_>,
+        now: Now,
+    ) -> Result<(), Ending> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         connection.last_heard = now.mono;
         match (&connection.client, packet) {

@@ -179,9 +179,11 @@ mod tests {
         for filter in ["devices/pump-1/modules/agent/#", "devices/pump-1/modules/agent/inputs/#"] {
             assert_eq!(subscription(filter, &module()), Some(Subscription::ModuleInputs), "{filter}");
         }
-        for filter in
-            ["devices/pump-1/messages/devicebound/#", "devices/pump-1/modules/agent2/#", "devices/+/modules/agent/#"]
-        {
+        for filter in [
+            "devices/pump-1/messages/devicebound/#",
+            "devices/pump-1/modules/agent2/#",
+            "devices/+/modules/agent/#",
+        ] {
             assert_eq!(subscription(filter, &module()), None, "{filter}");
         }
     }

@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_connection_becomes_a_flow_with_its_direction() {
-        let message = decoded(&message(json!([event("ConnectionCreate", "Triggered", connection())]))).unwrap();
+        let message =
+            decoded(&message(json!([event("ConnectionCreate", "Triggered", connection())]))).unwrap();
         let SecurityPayload::NetworkActivity(flows) = &message.events[0].payload else { panic!() };
         assert_eq!(flows[0].remote_address.to_string(), "198.51.100.7");
         assert_eq!((flows[0].remote_port, flows[0].direction), (4444, Some(FlowDirection::Out)));

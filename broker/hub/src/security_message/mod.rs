@@ -8,7 +8,7 @@ mod flatbuffer;
 mod json;
 mod schema;
 #[cfg(test)]
-mod schema_tests;
+pub(crate) mod schema_tests;
 mod timestamp;
 
 use hilarm_model::{AgentIdentity, SecurityEvent};

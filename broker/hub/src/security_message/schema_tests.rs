@@ -28,7 +28,10 @@ fn put_struct(builder: &mut Builder, index: u16, bytes: &[u8]) {
     builder.push_slot_always(slot(index), *lowest);
 }
 
-fn tables(builder: &mut Builder, items: &[Finished]) -> WIPOffset<flatbuffers::Vector<'static, flatbuffers::ForwardsUOffset<TableFinishedWIPOffset>>> {
+fn tables(
+    builder: &mut Builder,
+    items: &[Finished],
+) -> WIPOffset<flatbuffers::Vector<'static, flatbuffers::ForwardsUOffset<TableFinishedWIPOffset>>> {
     builder.start_vector::<Finished>(items.len());
     items.iter().rev().for_each(|item| {
         builder.push(*item);
@@ -126,7 +129,8 @@ fn message(payloads: Vec<SecurityPayload>) -> SecurityMessage {
         collection_interval_s: Some(10),
         payload,
     };
-    let agent = hilarm_model::AgentIdentity { id: "defender-iot-micro-agent".into(), version: "3.5.4".into() };
+    let agent =
+        hilarm_model::AgentIdentity { id: "defender-iot-micro-agent".into(), version: "3.5.4".into() };
     SecurityMessage { agent, events: payloads.into_iter().map(event).collect() }
 }
 
@@ -144,7 +148,12 @@ fn flow(local: &str, remote: &str, protocol: FlowProtocol) -> Flow {
 }
 
 fn sample() -> SecurityMessage {
-    let icmp = Flow { local_port: 0, remote_port: 0, bytes_in: 0, ..flow("10.42.0.2", "192.0.2.9", FlowProtocol::Icmp) };
+    let icmp = Flow {
+        local_port: 0,
+        remote_port: 0,
+        bytes_in: 0,
+        ..flow("10.42.0.2", "192.0.2.9", FlowProtocol::Icmp)
+    };
     let flows = vec![
         flow("10.42.0.2", "198.51.100.7", FlowProtocol::Tcp),
         flow("10.42.0.2", "10.77.0.53", FlowProtocol::Udp),
@@ -167,7 +176,13 @@ fn what_the_official_builder_writes_is_read_back() {
 
 #[test]
 fn omitted_scalars_have_their_defaults() {
-    let zero = Flow { local_port: 0, remote_port: 0, bytes_in: 0, bytes_out: 0, ..flow("10.42.0.2", "192.0.2.9", FlowProtocol::Tcp) };
+    let zero = Flow {
+        local_port: 0,
+        remote_port: 0,
+        bytes_in: 0,
+        bytes_out: 0,
+        ..flow("10.42.0.2", "192.0.2.9", FlowProtocol::Tcp)
+    };
     let mut bare = message(vec![SecurityPayload::NetworkActivity(vec![zero])]);
     bare.events[0].agent_time = 0;
     bare.events[0].collection_interval_s = None;
@@ -180,12 +195,11 @@ fn empty_activity_is_an_event_without_flows() {
     assert_eq!(schema::decode(&build(&empty)), Ok(empty));
 }
 
-/// Laid out by hand as the original agent does it: every vtable behind the tables.
-#[test]
-fn vtables_after_their_tables_are_read() {
+/// A Heartbeat laid out by hand as the original agent does it: every vtable behind the tables.
+pub(crate) fn heartbeat() -> Vec<u8> {
     let words = |words: &[i32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
     let shorts = |shorts: &[u16]| shorts.iter().flat_map(|short| short.to_le_bytes()).collect::<Vec<_>>();
-    let bytes = [
+    [
         words(&[4, 4 - 76, 64 - 8, 0x0305_0004, 20 - 16]), // root; message at 4: id, version, events
         words(&[1, 28 - 24]),                              // vector at 20
         words(&[28 - 88]),                                 // event at 28
@@ -198,11 +212,15 @@ fn vtables_after_their_tables_are_read() {
         shorts(&[14, 32, 4, 20, 0, 28, 24]),
         shorts(&[4, 4]),
     ]
-    .concat();
+    .concat()
+}
+
+#[test]
+fn vtables_after_their_tables_are_read() {
     let mut expected = message(vec![SecurityPayload::Heartbeat]);
     expected.agent.id = "agent".into();
     expected.events[0].collection_interval_s = None;
-    assert_eq!(schema::decode(&bytes), Ok(expected));
+    assert_eq!(schema::decode(&heartbeat()), Ok(expected));
 }
 
 #[test]

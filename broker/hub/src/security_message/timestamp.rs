@@ -63,7 +63,14 @@ mod tests {
 
     #[test]
     fn what_is_no_timestamp_is_refused() {
-        for text in ["", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "x-y-zT0:0:0", "2026-01-01T00:00:00+é"] {
+        for text in [
+            "",
+            "2026-01-01",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "x-y-zT0:0:0",
+            "2026-01-01T00:00:00+é",
+        ] {
             assert_eq!(unix_seconds(text), None, "{text}");
         }
     }

@@ -28,7 +28,8 @@ pub(crate) fn authenticate(
     presented: Presented<'_>,
     now: Timestamp,
 ) -> Result<UsedAuthentication, Vec<RefusalCause>> {
-    let (Some(device), Some(required)) = (registry.device(&identity.device), registry.authentication(identity))
+    let (Some(device), Some(required)) =
+        (registry.device(&identity.device), registry.authentication(identity))
     else {
         return Err(vec![RefusalCause::UnknownDevice]);
     };
@@ -65,7 +66,8 @@ fn judge(
             Ok(UsedAuthentication::X509 { not_after })
         }
         (DeviceAuthentication::CertificateAuthority, None, Some(_)) => {
-            let not_after = x509::judge_chain(presented.chain, registry.authorities(), &identity.device, now)?;
+            let not_after =
+                x509::judge_chain(presented.chain, registry.authorities(), &identity.device, now)?;
             Ok(UsedAuthentication::X509 { not_after })
         }
     }

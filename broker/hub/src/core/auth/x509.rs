@@ -196,7 +196,8 @@ mod tests {
         let leaf = leaf("any name");
         let causes = judge_thumbprint(&leaf, &other(), None, Timestamp::from_secs(NOT_AFTER + 1));
         let not_after = Timestamp::from_secs(NOT_AFTER);
-        let (sha1, sha256) = (hex::encode_upper(Sha1::digest(&leaf)), hex::encode_upper(Sha256::digest(&leaf)));
+        let (sha1, sha256) =
+            (hex::encode_upper(Sha1::digest(&leaf)), hex::encode_upper(Sha256::digest(&leaf)));
         let mismatch = RefusalCause::X509ThumbprintMismatch { sha1, sha256 };
         assert_eq!(causes, Err(vec![mismatch, RefusalCause::X509Expired { not_after }]));
     }

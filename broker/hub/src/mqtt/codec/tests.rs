@@ -47,11 +47,11 @@ fn another_protocol_level_is_named_and_another_protocol_refused() {
 
 #[test]
 fn a_trailing_nul_of_the_user_name_is_tolerated_and_no_other_control_character() {
-    let connect = |user: &[u8]| {
-        connect_with(0x82, &[&[0, 1, b'd', 0, user.len() as u8][..], user].concat())
-    };
+    let connect = |user: &[u8]| connect_with(0x82, &[&[0, 1, b'd', 0, user.len() as u8][..], user].concat());
     let bytes = connect(b"hub/d\0");
-    let Ok([Packet::Connect(packet)]) = decode_all(&bytes).as_deref().map(|p| <[_; 1]>::try_from(p.to_vec()).unwrap()) else {
+    let Ok([Packet::Connect(packet)]) =
+        decode_all(&bytes).as_deref().map(|p| <[_; 1]>::try_from(p.to_vec()).unwrap())
+    else {
         panic!()
     };
     assert_eq!(packet.user_name, Some("hub/d"));
@@ -156,7 +156,14 @@ fn sent() -> impl Strategy<Value = Sent> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..300);
     let will = (text(), bytes(), any::<bool>());
     prop_oneof![
-        (any::<bool>(), any::<u16>(), text(), prop::option::of(will), prop::option::of(text()), prop::option::of(bytes()))
+        (
+            any::<bool>(),
+            any::<u16>(),
+            text(),
+            prop::option::of(will),
+            prop::option::of(text()),
+            prop::option::of(bytes())
+        )
             .prop_map(|(a, b, c, d, e, f)| Sent::Connect(a, b, c, d, e, f)),
         (any::<bool>(), any::<bool>(), text(), prop::option::of(1u16..), bytes())
             .prop_map(|(a, b, c, d, e)| Sent::Publish(a, b, c, d, e)),
