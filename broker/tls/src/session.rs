@@ -116,3 +116,54 @@ impl fmt::Debug for TlsSession {
         f.debug_struct("TlsSession").field("handshaking", &self.is_handshaking()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CertificateAuthority, Validity, entropy};
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+    use std::sync::Arc;
+
+    /// All bytes of a handshake between a seeded client and a session.
+    fn transcript(mut session: TlsSession, authority: &CertificateAuthority) -> Vec<u8> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(authority.certificate_der().to_vec())).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(entropy::provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut randomness = Some(Seed::from(7).stream("client"));
+        let name = ServerName::try_from("hub.hilarm.test").unwrap();
+        let mut client =
+            with_stream(&mut randomness, || ClientConnection::new(Arc::new(config), name)).unwrap();
+        let mut all = Vec::new();
+        while session.is_handshaking() {
+            let mut bytes = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut bytes).unwrap();
+            }
+            session.receive(&bytes).unwrap();
+            all.extend_from_slice(&bytes);
+            while let Some(bytes) = session.poll_transmit() {
+                client.read_tls(&mut &bytes[..]).unwrap();
+                with_stream(&mut randomness, || client.process_new_packets()).unwrap();
+                all.extend_from_slice(&bytes);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_seeded_handshake_repeats_byte_for_byte_and_an_unseeded_one_does_not() {
+        let authority = CertificateAuthority::from_seed(1, "a").unwrap();
+        let identity = authority.issue_server(&["hub.hilarm.test"], Validity::WIDE).unwrap();
+        let server = TlsServer::new(&[identity], None).unwrap();
+        let seeded = |name: &str| transcript(TlsSession::seeded(&server, 42, name).unwrap(), &authority);
+        assert_eq!(seeded("one"), seeded("one"));
+        assert_ne!(seeded("one"), seeded("two"));
+        let unseeded = || transcript(TlsSession::new(&server).unwrap(), &authority);
+        assert_ne!(unseeded(), unseeded());
+    }
+}
