@@ -83,7 +83,10 @@ fn add_by_rustup(consent: Consent) -> bool {
     if !consent.given_for(&format!("the firmware's target is missing; add it: {line}")) {
         return false;
     }
-    let added = process::run_within(Command::new("rustup").args(["target", "add", TARGET]), DOWNLOAD_LIMIT);
+    let mut rustup = Command::new("rustup");
+    // A failed download is no defect of rustup: no backtrace.
+    rustup.args(["target", "add", TARGET]).env_remove("RUST_BACKTRACE");
+    let added = process::run_within(&mut rustup, DOWNLOAD_LIMIT);
     match added {
         Ok(status) if status.success() => sysroot().as_deref().is_some_and(has_target),
         Ok(status) => {
