@@ -62,7 +62,7 @@ pub(crate) fn is_certificate(der: &[u8]) -> bool {
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Vec<RefusalCause>> {
     let malformed = |reason: &str| vec![RefusalCause::X509Malformed { reason: reason.into() }];
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         Ok(_) => Err(malformed("bytes follow the certificate")),
         Err(_) => Err(malformed("not a DER X.509 certificate")),
     }

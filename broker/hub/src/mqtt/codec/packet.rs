@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 pub(crate) type PacketId = NonZeroU16;
 
 /// Quality of service.
+#[expect(clippy::enum_variant_names, reason = "the names of the standard")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum QoS {
     AtMostOnce,
