@@ -5,6 +5,7 @@
 //! It never reads a clock: time is what the harness grants ([`time`]).
 #![no_std]
 #![no_main]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 extern crate alloc;
 

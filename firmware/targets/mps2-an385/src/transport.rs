@@ -30,7 +30,7 @@ const READ_BYTES: usize = 2 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a closing connection may keep the socket from its next use.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every socket needs.
 #[derive(Clone, Copy)]
