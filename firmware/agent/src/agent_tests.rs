@@ -245,6 +245,25 @@ fn a_lost_connection_is_reported_and_taken_up_again_and_unacknowledged_telemetry
 }
 
 #[test]
+fn success_ends_the_bounds_and_the_backoff_so_that_later_losses_are_taken_up_without_end() {
+    let mut world = World::new(sas_config());
+    world.on_open = OnOpen::Refuse;
+    world.command(bounded(6, None)).unwrap();
+    world.run_for_s(30);
+    world.on_open = OnOpen::Accept;
+    world.run_for_s(60);
+    assert!(matches!(world.events().last(), Some(DeviceEvent::Connected { .. })));
+    world.on_open = OnOpen::Refuse;
+    let before = world.tries().len();
+    let lost_us = world.now().mono_us;
+    world.input(Input::Closed { socket: Socket::HUB, reason: "closed by peer".to_string() });
+    world.run_for_s(600);
+    let tries = &world.tries()[before..];
+    assert!(tries[0] - lost_us < 2 * SECOND, "{tries:?}");
+    assert!(tries.len() > 6 && !world.events().contains(&&DeviceEvent::GaveUp), "{tries:?}");
+}
+
+#[test]
 fn a_device_told_to_disconnect_takes_leave_and_stays_away() {
     let mut world = World::connected();
     world.command(Command::Disconnect).unwrap();

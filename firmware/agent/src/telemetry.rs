@@ -177,6 +177,11 @@ mod tests {
         assert!(!telemetry.is_finished(id), "one is still under way");
         telemetry.settle(id);
         assert!(telemetry.is_finished(id));
+        let two_under_way = telemetry.begin(2, 0, 8, 0);
+        telemetry.take_due(Room::Open, 0).unwrap();
+        telemetry.take_due(Room::Open, 0).unwrap();
+        telemetry.settle(two_under_way);
+        assert!(!telemetry.is_finished(two_under_way));
         let nothing = telemetry.begin(0, 0, 8, 0);
         assert!(telemetry.is_finished(nothing));
     }
