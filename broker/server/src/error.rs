@@ -11,6 +11,14 @@ use thiserror::Error;
 /// Why a hub could not be put behind sockets. What clients do is never an error here.
 #[derive(Debug, Error)]
 pub enum ServerError {
+    /// A stored device key cannot be used.
+    #[error("device key {path}: {reason}", path = path.display())]
+    DeviceKey {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// Another process listens there.
     #[error("listen on {address}: the port is in use by another process")]
     AddressInUse {

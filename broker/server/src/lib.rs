@@ -16,7 +16,7 @@
 //!
 //! let server = Server::bind(ServerConfig::new("localhost", ".hilarm/hub")).await?;
 //! println!("listening on {}, trust {}", server.local_addr(), server.ca_path().display());
-//! server.run(std::future::pending(), |record| println!("{record:?}"), |alert| println!("{alert:?}")).await;
+//! server.run(std::future::pending::<()>(), |record| println!("{record:?}"), |alert| println!("{alert:?}")).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -25,6 +25,7 @@ mod clock;
 mod config;
 mod connection;
 mod core;
+mod device_keys;
 mod error;
 mod json_lines;
 mod server;

@@ -85,7 +85,7 @@ fn missing(path: &Path, beside: &Path) -> ServerError {
     at(path)(io::Error::new(io::ErrorKind::NotFound, text))
 }
 
-fn read(path: &Path) -> Result<Option<String>, ServerError> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, ServerError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -93,7 +93,7 @@ fn read(path: &Path) -> Result<Option<String>, ServerError> {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> Result<(), ServerError> {
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), ServerError> {
     write(path, text, 0o600)
 }
 
@@ -119,7 +119,7 @@ fn open_private(path: &Path, empty: bool) -> io::Result<File> {
     options.open(path)
 }
 
-fn create_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -106,6 +106,24 @@ pub enum NetworkFact {
     },
 }
 
+impl NetworkFact {
+    /// The link that it is about.
+    pub fn link(&self) -> LinkId {
+        match self {
+            Self::LinkAttached { link, .. }
+            | Self::FaultsSet { link, .. }
+            | Self::ConnectionOpened { link, .. }
+            | Self::ConnectionRefused { link, .. }
+            | Self::ConnectionSwallowed { link, .. }
+            | Self::ConnectionEnded { link, .. }
+            | Self::TlsFailed { link, .. }
+            | Self::NameResolved { link, .. }
+            | Self::TimeTold { link, .. }
+            | Self::PacketDropped { link, .. } => *link,
+        }
+    }
+}
+
 /// What stood at the other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,4 +166,6 @@ pub enum Dropped {
     Source,
     /// More connections at once than a link may have.
     ConnectionLimit,
+    /// More packets under way than a link's queue holds.
+    QueueFull,
 }

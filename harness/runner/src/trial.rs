@@ -315,6 +315,9 @@ impl Trial<'_> {
         };
         world.change_faults(None, |current| *current = faults);
         Script::new(&scenario.steps, &provisioned.certificates).run(world)?;
+        if world.defender().overflowed() {
+            return Err(ScriptError::Infra("more alerts than the defender keeps".to_owned()));
+        }
         if self.elf.is_some_and(|elf| !elf.is_unchanged()) {
             return Err(ScriptError::Infra("the firmware's file changed during the run".to_owned()));
         }
