@@ -1,5 +1,7 @@
 //! Handshakes of a real client (rustls) with a session, bytes in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers are tests too")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -11,13 +11,25 @@
 //! Addresses: devices in 10.42.0.0/24 behind the gateway 10.42.0.1, the only host that answers ARP; hub, DNS
 //! (10.77.0.53) and time (10.77.0.123) lie off the link. See [`Endpoint`] for what other addresses do.
 
+mod capture;
 mod config;
+mod connection;
+mod dns;
+mod ethernet;
 mod fact;
 mod flow;
+mod frame;
 mod link;
+mod loss;
 mod message;
 mod network;
+mod route;
 mod sink;
+mod sntp;
+mod sockets;
+mod stack;
+mod wire;
+mod world;
 
 pub use config::{Endpoint, Faults, GATEWAY, GATEWAY_MAC, Medium, NetworkConfig, RESOLVER, TIME_SERVER};
 pub use fact::{Dropped, Ended, NetworkFact, Standing};
