@@ -74,8 +74,9 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    fn of(byte1: u8) -> Option<Self> {
-        Some(match byte1 >> 4 {
+    /// What a packet of the broker answers.
+    pub(crate) fn of(packet: &[u8]) -> Option<Self> {
+        Some(match packet.first()? >> 4 {
             2 => Self::ConnAck,
             3 => Self::Publish,
             4 => Self::PubAck,
@@ -112,15 +113,14 @@ pub(crate) struct BrokerFrames {
 }
 
 impl BrokerFrames {
-    /// Takes bytes and gives the answers that they complete.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<Reply> {
+    /// Takes bytes and gives the packets that they complete.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         self.buffer.extend_from_slice(bytes);
-        let mut replies = Vec::new();
+        let mut packets = Vec::new();
         while let Ok(header) = check(self.buffer.iter(), usize::MAX) {
-            replies.extend(Reply::of(header.byte1));
-            let _ = self.buffer.split_to(header.frame_length());
+            packets.push(self.buffer.split_to(header.frame_length()).to_vec());
         }
-        replies
+        packets
     }
 }
 
@@ -175,7 +175,10 @@ mod tests {
     #[test]
     fn answers_are_told_apart_across_segments() {
         let mut frames = BrokerFrames::default();
-        assert_eq!(frames.push(&[0x20, 2, 0, 0, 0xD0]), [Reply::ConnAck]);
-        assert_eq!(frames.push(&[0]), [Reply::PingResp]);
+        let mut replies = |bytes: &[u8]| -> Vec<_> {
+            frames.push(bytes).iter().filter_map(|packet| Reply::of(packet)).collect()
+        };
+        assert_eq!(replies(&[0x20, 2, 0, 0, 0xD0]), [Reply::ConnAck]);
+        assert_eq!(replies(&[0]), [Reply::PingResp]);
     }
 }

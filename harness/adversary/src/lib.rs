@@ -23,6 +23,8 @@
 //! Why it faces no device directly: design.md, 5, and `tests/why_not_devices.rs`.
 
 mod broker;
+mod canonical;
+mod carrier;
 mod command_and_control;
 mod error;
 mod frames;
