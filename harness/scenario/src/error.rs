@@ -22,13 +22,17 @@ pub struct ScenarioError {
     pub line: String,
 }
 
-/// All errors of one scenario file, in the order of their positions; at least one.
+/// The errors of one scenario file, in the order of their positions; at least one.
 #[derive(Clone, Debug)]
 pub struct ScenarioErrors {
     path: PathBuf,
-    source: NamedSource<String>,
+    source: Box<NamedSource<String>>,
     errors: Vec<ScenarioError>,
+    omitted: usize,
 }
+
+/// A file with more errors than this is no scenario at all; the rest is counted.
+const ERRORS_MAX: usize = 100;
 
 impl ScenarioErrors {
     /// The file.
@@ -36,9 +40,14 @@ impl ScenarioErrors {
         &self.path
     }
 
-    /// The errors.
+    /// The errors; of a file that has hundreds, the first.
     pub fn errors(&self) -> &[ScenarioError] {
         &self.errors
+    }
+
+    /// How many errors more there are.
+    pub fn omitted(&self) -> usize {
+        self.omitted
     }
 }
 
@@ -69,7 +78,10 @@ impl fmt::Display for ScenarioErrors {
             }
             render(error, &self.path, f)?;
         }
-        Ok(())
+        match self.omitted {
+            0 => Ok(()),
+            omitted => write!(f, "\n\nerror: {omitted} errors more in {}", self.path.display()),
+        }
     }
 }
 
@@ -77,7 +89,7 @@ impl std::error::Error for ScenarioErrors {}
 
 impl Diagnostic for ScenarioErrors {
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
+        Some(self.source.as_ref())
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
@@ -90,7 +102,8 @@ fn render(error: &ScenarioError, path: &Path, f: &mut fmt::Formatter<'_>) -> fmt
     let Position { line, column, len, .. } = error.position;
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
-    let before: String = error.line.chars().take(column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+    let before: String =
+        error.line.chars().take(column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
     let marked: String = error.line.chars().skip(column - 1).collect();
     let carets = marked.get(..len).unwrap_or(&marked).chars().count().max(1);
     writeln!(f, "error: {error}")?;
@@ -136,6 +149,11 @@ impl Report {
         self.found.push(Found { range, scope, problem });
     }
 
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// Whether a part of the file has no error so far.
     pub(crate) fn is_sound(&self, part: &crate::node::Node) -> bool {
         !self.found.iter().any(|found| part.holds(found.scope))
@@ -144,6 +162,11 @@ impl Report {
     /// The line of an offset, counted from 1.
     pub(crate) fn line(&self, offset: usize) -> usize {
         self.lines.position(&(offset..offset)).line
+    }
+
+    /// The text of the line of an offset.
+    pub(crate) fn line_text(&self, offset: usize) -> &str {
+        self.lines.text(self.line(offset))
     }
 
     /// The text of a part of the file.
@@ -160,9 +183,16 @@ impl Report {
             return Ok((lines, read));
         }
         found.sort_by_key(|found| (found.range.start, found.range.end));
+        let omitted = found.len().saturating_sub(ERRORS_MAX);
+        found.truncate(ERRORS_MAX);
         let mut errors: Vec<ScenarioError> = found.into_iter().map(|found| located(found, &lines)).collect();
         errors.dedup();
-        Err(ScenarioErrors { source: NamedSource::new(path.to_string_lossy(), source), path, errors })
+        Err(ScenarioErrors {
+            source: Box::new(NamedSource::new(path.to_string_lossy(), source)),
+            path,
+            errors,
+            omitted,
+        })
     }
 }
 

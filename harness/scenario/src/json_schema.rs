@@ -50,7 +50,8 @@ fn without_null(schema: &mut Value) {
 }
 
 fn strip_null(map: &mut Map<String, Value>) {
-    if map.get("default").is_some_and(Value::is_null) {
+    // The defaults of sections are those of their keys.
+    if map.get("default").is_some_and(|default| default.is_null() || default.is_object()) {
         map.remove("default");
     }
     if let Some(Value::Array(types)) = map.get_mut("type") {
@@ -94,7 +95,8 @@ fn is_formed_scalar(map: &Map<String, Value>) -> bool {
 
 /// Takes everything out of a schema but what describes it.
 fn constraints(map: &mut Map<String, Value>) -> Map<String, Value> {
-    let keys: Vec<String> = map.keys().filter(|key| !["description", "default"].contains(&key.as_str())).cloned().collect();
+    let keys: Vec<String> =
+        map.keys().filter(|key| !["description", "default"].contains(&key.as_str())).cloned().collect();
     keys.into_iter().filter_map(|key| map.remove_entry(&key)).collect()
 }
 

@@ -27,7 +27,8 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(source: &str) -> Self {
-        let after_breaks = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let after_breaks =
+            source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self { source: source.to_owned(), starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 

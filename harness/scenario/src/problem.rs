@@ -60,8 +60,8 @@ pub enum Problem {
     WordAlone { word: String },
     #[error("`{word}` needs a value")]
     WordNeedsValue { word: String },
-    #[error("{value} is out of range: {least} to {most}")]
-    OutOfRange { value: String, least: String, most: String },
+    #[error("{value} is out of range: {range}")]
+    OutOfRange { value: String, range: String },
     #[error("an empty list says nothing here")]
     EmptyList,
     #[error("`{text}`: {error}")]
@@ -98,6 +98,10 @@ pub enum Problem {
     SecondMalicious,
     #[error("`malicious` within `malicious`")]
     NestedMalicious,
+    #[error("`{slug}` for this subject is expected in line {first_line} already")]
+    DuplicateAlert { slug: String, first_line: usize },
+    #[error("`{slug}` is about a device, and no device is named")]
+    NoSubject { slug: String },
     #[error("detects `{slug}` and does not expect it")]
     DetectsUnexpected { slug: String },
     #[error("a control is left out for a reason, and there is none")]
@@ -133,12 +137,12 @@ impl Problem {
             Self::Alias => "use `vars:` for what stands in several places",
             Self::Tag { .. } => "leave the tag out, and put text that looks like a number into quotes",
             Self::NotSingleKey { .. } => "is the indentation right? what belongs to the key stands below it",
-            Self::VariableNotScalar => "one variable a value",
             Self::NotDocumentation { .. } => {
                 "a device must never contact a real host: 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24"
             }
             Self::NoProof => "add `proof:` with the event that the attack cannot do without",
             Self::SecondMalicious => "chains of attacks go to scenarios/campaigns/",
+            Self::DuplicateAlert { .. } => "raise its `count`",
             Self::NestedMalicious => "all steps of an attack stand in one `do:`",
             Self::DetectsUnexpected { .. } => "add it to `expect.alerts`, or take it out of `detects`",
             Self::NoDevices => "for example `devices: { pump-1: { auth: { sas: { ttl: 1h } } } }`",
@@ -155,5 +159,6 @@ fn trap_help(word: &str) -> String {
 fn quote_help(expected: &str, found: &str) -> Option<String> {
     let text = found.strip_prefix("the number `").or_else(|| found.strip_prefix("the boolean `"))?;
     let text = text.strip_suffix('`')?;
-    (expected == "text").then(|| format!("put it into quotes: \"{text}\""))
+    (expected == "text" || expected.starts_with("the name of"))
+        .then(|| format!("put it into quotes: \"{text}\""))
 }

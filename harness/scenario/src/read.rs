@@ -84,7 +84,7 @@ impl Builder<'_> {
             }
             if documents > 1 {
                 self.report.add(range, Problem::SeveralDocuments);
-                return Ok(());
+                return Err(Stop);
             }
             self.event(event, range)?;
         }
@@ -173,8 +173,7 @@ impl Builder<'_> {
 
     fn syntax(&mut self, error: &ScanError) -> Stop {
         let at = self.offsets.byte(error.marker().index());
-        let line = self.source.get(..at).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
-        let flow_variable = line.contains("${");
+        let flow_variable = self.report.line_text(at).contains("${");
         self.report.add(at..at + 1, Problem::Syntax { message: error.info().to_owned(), flow_variable });
         Stop
     }

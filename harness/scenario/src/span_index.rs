@@ -144,10 +144,15 @@ mod tests {
 
     #[test]
     fn a_path_into_nothing_finds_nothing_or_what_is_around_it() {
-        for path in ["expect.alerts[2]", "expect.alerts[1].count", "x", "expect.alerts[one]", "expect..alerts"] {
+        for path in
+            ["expect.alerts[2]", "expect.alerts[1].count", "x", "expect.alerts[one]", "expect..alerts"]
+        {
             assert_eq!(index().locate(path), None, "{path}");
         }
-        assert_eq!(Some(index().locate_nearest("expect.alerts[1].count")), index().locate("expect.alerts[1]"));
+        assert_eq!(
+            Some(index().locate_nearest("expect.alerts[1].count")),
+            index().locate("expect.alerts[1]")
+        );
         assert_eq!(Some(index().locate_nearest("nowhere")), index().locate(""));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn substitute(root: &mut Node, report: &mut Report) {
     let vars = entries.iter().position(|entry| entry.key == KEY).map(|index| entries.remove(index));
     let values = vars.map(|vars| values(vars, report)).unwrap_or_default();
     let mut substitution = Substitution { values, report };
-    entries.iter_mut().for_each(|entry| substitution.entry(entry));
+    substitution.entries(entries);
 }
 
 /// What each name stands for; nothing for one whose value was refused.
@@ -54,17 +54,22 @@ struct Substitution<'a> {
 }
 
 impl Substitution<'_> {
-    fn entry(&mut self, entry: &mut Entry) {
-        if entry.key.contains("${") {
-            self.report.add(entry.key_range.clone(), Problem::VariableInKey);
-        }
-        self.node(&mut entry.value);
+    /// A key that holds a variable goes, lest it be called unknown too.
+    fn entries(&mut self, entries: &mut Vec<Entry>) {
+        entries.retain_mut(|entry| {
+            self.node(&mut entry.value);
+            let sound = !entry.key.contains("${");
+            if !sound {
+                self.report.add(entry.key_range.clone(), Problem::VariableInKey);
+            }
+            sound
+        });
     }
 
     fn node(&mut self, node: &mut Node) {
         match &mut node.content {
             Content::List(items) => items.iter_mut().for_each(|item| self.node(item)),
-            Content::Map(entries) => entries.iter_mut().for_each(|entry| self.entry(entry)),
+            Content::Map(entries) => self.entries(entries),
             Content::Scalar(scalar) if scalar.text.contains("${") => {
                 let filled = self.fill(scalar, &node.range);
                 node.content = filled.map_or(Content::Poisoned, Content::Scalar);

@@ -34,7 +34,8 @@ fn scalar_value(scalar: &Scalar) -> Value {
 }
 
 fn integer(number: i128) -> Value {
-    let fitting = u64::try_from(number).map(Number::from).or_else(|_| i64::try_from(number).map(Number::from));
+    let fitting =
+        u64::try_from(number).map(Number::from).or_else(|_| i64::try_from(number).map(Number::from));
     // Only free values (payloads, properties) can hold such a number, and JSON would make it a float too.
     Value::Number(fitting.unwrap_or_else(|_| Number::from(number as f64)))
 }

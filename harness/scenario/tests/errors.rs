@@ -57,13 +57,21 @@ const CASES: &[(&str, &str, &str)] = &[
     // The text.
     ("syntax", "attack: [T1499]", "attack: [T1499"),
     ("tab-as-indentation", "  loss_percent: 5", "\tloss_percent: 5"),
-    ("variable-in-flow-map", "device: pump-1 } }, within: \"${grace}s\"", "device: ${grace} } }, within: 10s"),
+    (
+        "variable-in-flow-map",
+        "device: pump-1 } }, within: \"${grace}s\"",
+        "device: ${grace} } }, within: 10s",
+    ),
     ("several-documents", "expect:\n", "---\nexpect:\n"),
     ("alias", "devices:\n  pump-1: {", "devices:\n  pump-1: &pump {"),
     ("alias-used", "pump-2: { auth: { x509: { primary: own } } }", "pump-2: *pump"),
     ("tag", "name: A device floods the hub", "name: !text A device floods the hub"),
     ("boolean-trap-value", "name: A device floods the hub", "name: No"),
-    ("boolean-trap-key", "  own: { valid_for: 365d }", "  on: { valid_for: 365d }\n  own: { valid_for: 365d }"),
+    (
+        "boolean-trap-key",
+        "  own: { valid_for: 365d }",
+        "  on: { valid_for: 365d }\n  own: { valid_for: 365d }",
+    ),
     ("key-is-no-scalar", "  own: { valid_for", "  [a, b]: {}\n  own: { valid_for"),
     ("duplicate-key", "seed: 1\n", "seed: 1\nname: Again\n"),
     // Variables.
@@ -92,7 +100,11 @@ const CASES: &[(&str, &str, &str)] = &[
     ("word-needs-value", ": sink", ": command_and_control"),
     ("out-of-range", "seed: 1", "seed: -1"),
     ("count-of-zero", "count: 31", "count: 0"),
-    ("empty-list", "        - behaviour: { device: pump-1, run: flood-telemetry, with: { count: 40 } }", "        []"),
+    (
+        "empty-list",
+        "        - behaviour: { device: pump-1, run: flood-telemetry, with: { count: 40 } }",
+        "        []",
+    ),
     ("duration-without-unit", "advance: 61m", "advance: 61"),
     ("duration-with-wrong-unit", "advance: 61m", "advance: 61min"),
     ("duration-in-two-units", "advance: 61m", "advance: 1h1m"),
@@ -104,7 +116,11 @@ const CASES: &[(&str, &str, &str)] = &[
     // The meaning.
     ("schema-version", "schema: 1", "schema: 2"),
     ("unknown-device", "connect: { device: pump-1 }", "connect: { device: pump-3 }"),
-    ("unknown-device-in-proof", "telemetry_received: { device: pump-1 }", "telemetry_received: { device: pmup-1 }"),
+    (
+        "unknown-device-in-proof",
+        "telemetry_received: { device: pump-1 }",
+        "telemetry_received: { device: pmup-1 }",
+    ),
     ("unknown-device-in-expect", "d2c-mqtt, device: pump-1", "d2c-mqtt, device: valve"),
     ("unknown-certificate", "primary: own", "primary: won"),
     ("unknown-parameter", "with: { count: 40 }", "with: { count: 40, intervall_ms: 50 }"),
@@ -128,18 +144,35 @@ const CASES: &[(&str, &str, &str)] = &[
     ("loss", "loss_percent: 5", "loss_percent: 101.5"),
     ("no-proof", "proof:\n  - { event: { telemetry_received: { device: pump-1 } }, count: 31 }\n", ""),
     ("second-malicious", "  - advance: 61m", "  - malicious: { do: [{ run_for: 1s }], benign: [] }"),
-    ("nested-malicious", "      benign: []", "      benign: [{ malicious: { do: [{ run_for: 1s }], benign: [] } }]"),
+    (
+        "nested-malicious",
+        "      benign: []",
+        "      benign: [{ malicious: { do: [{ run_for: 1s }], benign: [] } }]",
+    ),
+    ("duplicate-alert", "pump-1, count: 1 }", "pump-1 }\n    - { alert: d2c-mqtt, device: pump-1 }"),
+    ("no-subject", "d2c-mqtt, device: pump-1, count: 1", "d2c-mqtt, count: 1"),
+    ("misspelled-parameter", "{ count: 40 }", "{ cuont: 40 }"),
+    (
+        "endpoint-that-does-not-listen",
+        "{ telemetry_received: { device: pump-1 } }",
+        "{ adversary_received: { endpoint: 192.0.2.1:1883 } }",
+    ),
+    (
+        "unknown-security-group",
+        "{ auth: { sas: { ttl: 1h } } }",
+        "{ security_group: pumps, auth: { sas: { ttl: 1h } } }",
+    ),
+    ("number-for-a-device", "telemetry_received: { device: pump-1 }", "telemetry_received: { device: 7 }"),
     ("detects-unexpected", "detects: [d2c-mqtt]", "detects: [d2c-mqtt, sas-expired]"),
     ("no-reason", "expect:\n", "controls: { skip_boundary: \"\" }\nexpect:\n"),
 ];
 
 fn all() -> Vec<(String, ScenarioErrors)> {
-    let case = |(name, old, new): &(&str, &str, &str)| ((*name).to_owned(), errors("device/x", &broken(old, new)));
+    let case =
+        |(name, old, new): &(&str, &str, &str)| ((*name).to_owned(), errors("device/x", &broken(old, new)));
     let mut all: Vec<_> = CASES.iter().map(case).collect();
-    let no_devices = broken("  pump-1: { auth: { sas: { ttl: 1h } } }\n", "").replace(
-        "devices:\n  pump-2: { auth: { x509: { primary: own } } }\n",
-        "devices: {}\n",
-    );
+    let no_devices = broken("  pump-1: { auth: { sas: { ttl: 1h } } }\n", "")
+        .replace("devices:\n  pump-2: { auth: { x509: { primary: own } } }\n", "devices: {}\n");
     all.push(("no-devices".into(), errors("device/x", &no_devices)));
     let many: String = (0..260).map(|n| format!("  d{n}: {{ auth: {{ sas: {{}} }} }}\n")).collect();
     let many = broken("certificates:\n", &format!("{many}certificates:\n"));
@@ -170,7 +203,9 @@ fn each_kind_of_error_has_its_case() {
         .lines()
         .skip_while(|line| !line.contains("pub enum Problem"))
         .take_while(|line| !line.starts_with('}'))
-        .filter_map(|line| line.strip_prefix("    ").filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())))
+        .filter_map(|line| {
+            line.strip_prefix("    ").filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        })
         .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned())
         // Only a disagreement between the JSON schema and serde leads there.
         .filter(|variant| variant != "Decode")
@@ -194,6 +229,14 @@ fn all_errors_of_a_file_come_at_once_in_its_order() {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("several", errors("device/x", &source).to_string());
     });
+}
+
+#[test]
+fn hundreds_of_errors_are_counted_and_not_printed() {
+    let wide: String = (0..500).map(|n| format!("key-{n}: 1\n")).collect();
+    let errors = errors("device/x", &format!("{SOUND}{wide}"));
+    assert_eq!((errors.errors().len(), errors.omitted()), (100, 400));
+    assert!(errors.to_string().ends_with("error: 400 errors more in scenarios/device/x.yaml"));
 }
 
 #[test]

@@ -1,64 +1,77 @@
 //! Behaviours and their parameters, against the registry of the agent.
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use hilarm_agent::behaviours::{self, Behaviour, Param, ParamKind};
 
 use super::Lint;
-use crate::node::{Entry, Node};
+use crate::node::{Content, Entry, Meaning, Node};
 use crate::problem::Problem;
-use crate::schema::{Argument, BehaviourStep};
 use crate::suggest::Suggestion;
 
 impl Lint<'_> {
-    pub(super) fn behaviour(&mut self, step: &BehaviourStep, body: &Node) {
+    pub(super) fn behaviour(&mut self, step: &Node) {
         // The shape check has reported an unknown name already.
-        let Some(behaviour) = behaviours::find(&step.run) else { return };
-        let given = body.get("with").map(Node::entries).unwrap_or_default();
+        let Some((name, shown)) = self.text(step, "run") else { return };
+        let Some(behaviour) = behaviours::find(name) else { return };
+        let given = step.get("with").map(Node::entries).unwrap_or_default();
+        let readable = step.get("with").is_none_or(|with| self.report.is_sound(with));
+        let required = behaviour.params.iter().filter(|param| param.required && readable);
+        let mut missing: Vec<&Param> = required.collect();
         for entry in given {
             match behaviour.params.iter().find(|param| param.name == entry.key) {
-                Some(param) => self.parameter(param, step.with.get(&entry.key), entry),
-                None => self.unknown_parameter(behaviour, entry),
+                Some(param) => self.parameter(param, entry),
+                None => self.unknown_parameter(behaviour, entry, &mut missing),
             }
+            missing.retain(|param| param.name != entry.key);
         }
-        for param in behaviour.params.iter().filter(|param| param.required) {
-            if !step.with.contains_key(param.name) {
-                let (behaviour, parameter) = (behaviour.name.to_owned(), param.name.to_owned());
-                let expected = expected(param.kind);
-                let problem = Problem::MissingParameter { behaviour, parameter, expected };
-                self.report.add(body.range_of("run"), problem);
-            }
+        for param in missing {
+            let (behaviour, parameter) = (behaviour.name.to_owned(), param.name.to_owned());
+            let expected = expected(param.kind);
+            self.report.add(shown.clone(), Problem::MissingParameter { behaviour, parameter, expected });
         }
     }
 
-    fn unknown_parameter(&mut self, behaviour: &Behaviour, entry: &Entry) {
+    /// A misspelled parameter is not also a missing one.
+    fn unknown_parameter(&mut self, behaviour: &Behaviour, entry: &Entry, missing: &mut Vec<&Param>) {
         let suggestion = Suggestion::new(&entry.key, behaviour.params.iter().map(|param| param.name));
+        missing.retain(|param| Some(param.name) != suggestion.nearest.as_deref());
         let (behaviour, parameter) = (behaviour.name.to_owned(), entry.key.clone());
         let problem = Problem::UnknownParameter { behaviour, parameter, suggestion };
         self.report.add(entry.key_range.clone(), problem);
     }
 
-    fn parameter(&mut self, param: &Param, argument: Option<&Argument>, entry: &Entry) {
+    fn parameter(&mut self, param: &Param, entry: &Entry) {
+        let Content::Scalar(scalar) = &entry.value.content else { return };
         let shown = entry.value.range.clone();
-        match (param.kind, argument) {
-            (ParamKind::Int { min, max }, Some(Argument::Int(number))) => {
-                if !(min..=max).contains(number) {
-                    let (value, least, most) = (number.to_string(), min.to_string(), max.to_string());
-                    self.report.add(shown, Problem::OutOfRange { value, least, most });
+        match (param.kind, scalar.meaning()) {
+            (ParamKind::Int { min, max }, Meaning::Int(number)) => {
+                if !(i128::from(min)..=i128::from(max)).contains(&number)
+                    && self.report.is_sound(&entry.value)
+                {
+                    let (value, range) = (number.to_string(), format!("{min} to {max}"));
+                    self.report.add(shown, Problem::OutOfRange { value, range });
                 }
             }
-            (ParamKind::Address, Some(Argument::Text(text))) => match text.parse::<Ipv4Addr>() {
-                Ok(address) => self.documentation_address(address, shown),
-                Err(_) => {
-                    let expected = "an IPv4 address, such as `203.0.113.66`";
-                    self.report.add(shown, Problem::Malformed { text: text.clone(), expected });
-                }
-            },
-            (ParamKind::Certificate, Some(Argument::Text(name))) => self.certificate(name, shown),
-            (ParamKind::Text, Some(Argument::Text(_))) | (_, None) => {}
-            (kind, Some(argument)) => {
-                let problem = Problem::WrongType { expected: expected(kind), found: found(argument) };
-                self.report.add(shown, problem);
+            (ParamKind::Address, Meaning::Text(text)) => self.address(text, shown),
+            (ParamKind::Certificate, Meaning::Text(name)) => self.certificate(name, shown),
+            (ParamKind::Text, Meaning::Text(_)) => {}
+            (kind, Meaning::Int(_) | Meaning::Text(_)) => {
+                let (expected, found) = (expected(kind), crate::shape::found(&entry.value));
+                self.report.add(shown, Problem::WrongType { expected, found });
+            }
+            // Neither number nor text: the shape check has said so.
+            (_, Meaning::Null | Meaning::Bool(_) | Meaning::Float(_)) => {}
+        }
+    }
+
+    fn address(&mut self, text: &str, shown: Range<usize>) {
+        match text.parse::<Ipv4Addr>() {
+            Ok(address) => self.documentation_address(address, shown),
+            Err(_) => {
+                let expected = "an IPv4 address, such as `203.0.113.66`";
+                self.report.add(shown, Problem::Malformed { text: text.to_owned(), expected });
             }
         }
     }
@@ -70,12 +83,5 @@ fn expected(kind: ParamKind) -> String {
         ParamKind::Address => "an IPv4 address".to_owned(),
         ParamKind::Text => "text".to_owned(),
         ParamKind::Certificate => "the name of a certificate".to_owned(),
-    }
-}
-
-fn found(argument: &Argument) -> String {
-    match argument {
-        Argument::Int(number) => format!("the number `{number}`"),
-        Argument::Text(text) => format!("the text `{text}`"),
     }
 }

@@ -1,32 +1,60 @@
 //! What must come of it: proof, expectations, controls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Lint;
-use crate::draft;
+use hilarm_defender::Scope;
+
+use super::{Lint, at};
 use crate::node::Node;
 use crate::problem::Problem;
-use crate::schema::{ExpectedAlert, Proof};
 
 impl Lint<'_> {
     pub(super) fn outcome(&mut self) {
-        for proof in draft::items::<Proof>(self.root, &["proof"], self.report) {
-            self.event(&proof.value.event, proof.node);
+        for proof in self.items(&["proof"]) {
+            self.event(proof);
         }
-        for alert in draft::items::<ExpectedAlert>(self.root, &["expect", "alerts"], self.report) {
-            self.optional_device(alert.value.device.as_ref(), alert.node.range_of("device"));
-        }
+        self.alerts();
         self.detects();
         self.controls();
     }
 
+    fn alerts(&mut self) {
+        let mut first_lines = BTreeMap::new();
+        for alert in self.items(&["expect", "alerts"]) {
+            self.device_of(alert);
+            let Some((slug, shown)) = self.text(alert, "alert") else { continue };
+            self.subject(slug, alert);
+            let line = self.report.line(shown.start);
+            let first_line =
+                *first_lines.entry((slug, alert.get("device").and_then(Node::text))).or_insert(line);
+            if first_line != line {
+                let problem = Problem::DuplicateAlert { slug: slug.to_owned(), first_line };
+                self.report.add(shown, problem);
+            }
+        }
+    }
+
+    fn subject(&mut self, slug: &str, alert: &Node) {
+        let about_devices =
+            hilarm_defender::detection(slug).is_some_and(|known| known.scope == Scope::Device);
+        if about_devices && alert.get("device").is_none() && self.report.is_sound(alert) {
+            let problem = Problem::NoSubject { slug: slug.to_owned() };
+            self.report.add(alert.range_of("alert"), problem);
+        }
+    }
+
     fn detects(&mut self) {
-        let alerts = draft::at(self.root, &["expect", "alerts"]).map(Node::items).unwrap_or_default();
+        let alerts = at(self.root, &["expect", "alerts"]);
+        // An expectation that could not be read may be the one.
+        if self.root.get("expect").is_none() || alerts.is_some_and(|alerts| !self.report.is_sound(alerts)) {
+            return;
+        }
+        let alerts = self.items(&["expect", "alerts"]);
         let expected: BTreeSet<&str> = alerts.iter().filter_map(|alert| alert.get("alert")?.text()).collect();
-        for slug in self.root.get("detects").map(Node::items).unwrap_or_default() {
-            if let Some(name) = slug.text().filter(|name| !expected.contains(name))
-                && self.report.is_sound(slug)
-            {
+        for slug in
+            self.items(&["detects"]).iter().filter(|slug| self.report.is_sound(slug)).collect::<Vec<_>>()
+        {
+            if let Some(name) = slug.text().filter(|name| !expected.contains(name)) {
                 let problem = Problem::DetectsUnexpected { slug: name.to_owned() };
                 self.report.add(slug.range.clone(), problem);
             }
@@ -34,7 +62,7 @@ impl Lint<'_> {
     }
 
     fn controls(&mut self) {
-        for control in self.root.get("controls").map(Node::entries).unwrap_or_default() {
+        for control in self.entries(&["controls"]) {
             if control.value.text().is_some_and(|reason| reason.trim().is_empty())
                 && self.report.is_sound(&control.value)
             {

@@ -107,7 +107,11 @@ mod tests {
     #[test]
     fn what_is_neither_is_refused_in_words() {
         let advance = |json: &str| serde_json::from_str::<Advance>(json).unwrap_err().to_string();
-        assert!(advance("61").contains("expected a duration, or `hub:` with a duration"), "{}", advance("61"));
+        assert!(
+            advance("61").contains("expected a duration, or `hub:` with a duration"),
+            "{}",
+            advance("61")
+        );
         assert!(advance(r#"{"hubs":"1h"}"#).contains("unknown field `hubs`, expected `hub`"));
         let argument = |json: &str| serde_json::from_str::<Argument>(json).unwrap_err().to_string();
         assert!(argument("true").contains("expected a whole number or text"), "{}", argument("true"));

@@ -129,7 +129,9 @@ pub(crate) fn network(text: &str) -> Option<IpNet> {
 }
 
 /// Addresses and CIDRs.
-pub(super) fn deserialize_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+pub(super) fn deserialize_networks<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let read = |text: &String| network(text).ok_or_else(|| D::Error::custom(format!("no network: {text}")));
     texts.iter().map(read).collect()

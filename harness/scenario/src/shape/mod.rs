@@ -155,7 +155,7 @@ fn visible(node: &Node, label: &Range<usize>) -> Range<usize> {
 }
 
 /// What a part is, for messages.
-fn found(node: &Node) -> String {
+pub(crate) fn found(node: &Node) -> String {
     match &node.content {
         Content::List(_) => "a list".to_owned(),
         Content::Map(_) => "a map".to_owned(),

@@ -20,7 +20,9 @@ impl Walk<'_> {
             (Some("boolean"), Meaning::Bool(_)) | (Some("number"), Meaning::Float(_)) => {}
             (Some("integer" | "number"), Meaning::Int(number)) => self.number(number, &shown, schema),
             (Some("string"), Meaning::Text(text)) => self.text(text, &shown, schema),
-            (Some("string"), Meaning::Int(_)) if is_duration(schema) => self.text(&scalar.text, &shown, schema),
+            (Some("string"), Meaning::Int(_)) if is_duration(schema) => {
+                self.text(&scalar.text, &shown, schema)
+            }
             _ => self.wrong_type(node, label, expected(schema)),
         }
     }
@@ -28,8 +30,10 @@ impl Walk<'_> {
     fn number(&mut self, number: i128, shown: &Range<usize>, schema: &Schema) {
         let (least, most) = bounds(schema);
         if !(least..=most).contains(&number) {
-            let (value, least, most) = (number.to_string(), least.to_string(), most.to_string());
-            self.report.add(shown.clone(), Problem::OutOfRange { value, least, most });
+            // A bound that only the machine sets is nothing to read about.
+            let endless = most == i128::from(u64::MAX) && number < least;
+            let range = if endless { format!("at least {least}") } else { format!("{least} to {most}") };
+            self.report.add(shown.clone(), Problem::OutOfRange { value: number.to_string(), range });
         }
     }
 
