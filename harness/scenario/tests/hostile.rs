@@ -1,5 +1,7 @@
 //! No text makes the parser panic, and no error points outside its file.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 use hilarm_scenario::parse;
 use proptest::prelude::*;
 

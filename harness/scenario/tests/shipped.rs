@@ -1,5 +1,7 @@
 //! Every file below `scenarios/` is sound, and what is generated is up to date.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 use std::path::{Path, PathBuf};
 
 use hilarm_scenario::{ScenarioFile, json_schema, parse};
