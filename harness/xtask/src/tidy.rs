@@ -106,6 +106,41 @@ mod tests {
         assert_eq!(findings(&workspace::root()).unwrap(), Vec::<String>::new());
     }
 
+    /// Paths of the repository that the text names in backticks, fenced blocks left out.
+    fn paths_named_in(text: &str) -> Vec<&str> {
+        const ROOMS: [&str; 8] =
+            [".ci", ".cargo", "boards", "broker", "firmware", "harness", "scenarios", "tests"];
+        let prose = text.split("```").step_by(2);
+        let spans = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+        spans
+            .filter(|span| span.split_once('/').is_some_and(|(room, _)| ROOMS.contains(&room)))
+            .filter(|span| span.chars().all(plain))
+            .collect()
+    }
+
+    #[test]
+    fn every_path_in_the_documents_exists() {
+        let root = workspace::root();
+        for (document, at_least) in [("README.md", 15), ("ARCHITECTURE.md", 60)] {
+            let text = fs::read_to_string(root.join(document)).unwrap();
+            let paths = paths_named_in(&text);
+            assert!(
+                paths.len() >= at_least,
+                "{document} names only {} paths: is it read right?",
+                paths.len()
+            );
+            let gone: Vec<_> = paths.into_iter().filter(|path| !root.join(path).exists()).collect();
+            assert!(gone.is_empty(), "{document} names what is not there: {gone:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_told_from_other_words_in_backticks() {
+        let text = "`broker/hub` and `device/x`, `boards/<id>.yaml`\n```\n`tests/no`\n```\n`tests/yes.rs`";
+        assert_eq!(paths_named_in(text), ["broker/hub", "tests/yes.rs"]);
+    }
+
     #[test]
     fn a_folder_of_one_machine_is_found() {
         let home = format!("see /{}/someone/notes", "home");
