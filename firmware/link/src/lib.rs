@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod config;
+mod ethernet;
 mod frame;
 mod message;
 
@@ -17,6 +18,7 @@ pub use config::{
     AgentConfig, BlobError, Credential, DeviceConfig, NetworkConfig, SasCredential, X509Credential,
     config_blob, read_config_blob,
 };
+pub use ethernet::{from_ethernet, to_ethernet};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES};
 pub use message::{
     Command, CommandError, DeviceEvent, Encoder, FromDevice, Grant, Idle, LogLevel, Message, ToDevice, Value,

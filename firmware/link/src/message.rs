@@ -33,8 +33,10 @@ pub struct Idle {
     pub frames_tx: u32,
     /// Frames the interface lost; a lost frame would stop granted time.
     pub frames_dropped: u32,
-    /// Link frames received, grants included.
+    /// Messages received over the link's byte stream.
     pub link_rx: u32,
+    /// Messages sent over the link's byte stream, other than this one.
+    pub link_tx: u32,
 }
 
 /// What the harness asks of a device.
@@ -227,6 +229,10 @@ pub trait Message: Sized {
     fn to_body(&self) -> (u8, Vec<u8>);
     /// The reverse; a body with bytes left over is refused.
     fn from_body(channel: u8, body: &[u8]) -> Result<Self, FrameError>;
+    /// Whether a sender says this first of all, so that a sequence that begins anew with it lost nothing.
+    fn begins_anew(&self) -> bool {
+        false
+    }
 }
 
 fn pack(body: &impl Serialize) -> Vec<u8> {
@@ -281,6 +287,10 @@ impl Message for FromDevice {
             other => Err(FrameError::Channel(other)),
         }
     }
+
+    fn begins_anew(&self) -> bool {
+        matches!(self, Self::Event(DeviceEvent::Booted { .. }))
+    }
 }
 
 /// Numbers and encodes messages of one direction.
@@ -307,12 +317,18 @@ impl Encoder {
 impl Decoder {
     /// Takes one byte; answers when it completes a message or reveals damage. A gap in the sequence is
     /// answered in place of the message after it: with granted time, a lost message is fatal, not a nuisance.
+    /// A sender that booted again is no gap: its message comes through and tells.
     pub fn push<M: Message>(&mut self, byte: u8) -> Option<Result<M, FrameError>> {
         let frame = match self.push_raw(byte)? {
             Ok(frame) => frame,
             Err(error) => return Some(Err(error)),
         };
-        Some(self.check_sequence(frame.sequence).and_then(|()| M::from_body(frame.channel, &frame.body)))
+        let message = M::from_body(frame.channel, &frame.body);
+        Some(match (self.check_sequence(frame.sequence), message) {
+            (Err(FrameError::Gap { got: 0, .. }), Ok(message)) if message.begins_anew() => Ok(message),
+            (Err(gap), _) => Err(gap),
+            (Ok(()), message) => message,
+        })
     }
 }
 
@@ -371,6 +387,22 @@ mod tests {
         let answers: Vec<Result<FromDevice, _>> =
             first.iter().chain(&third).filter_map(|&byte| decoder.push(byte)).collect();
         assert_eq!(answers, [Ok(event), Err(FrameError::Gap { expected: 1, got: 2 })]);
+    }
+
+    #[test]
+    fn a_sender_that_boots_again_is_heard() {
+        let booted = FromDevice::Event(DeviceEvent::Booted {
+            target: "mps2-an385".to_string(),
+            version: "0.1.0".to_string(),
+            nonce: 7,
+        });
+        let mut before = Encoder::new();
+        let mut bytes: Vec<u8> = (0..3).flat_map(|_| before.encode(&FromDevice::Network(vec![1]))).collect();
+        bytes.extend(Encoder::new().encode(&booted));
+        let mut decoder = Decoder::new();
+        let answers: Vec<Result<FromDevice, _>> =
+            bytes.iter().filter_map(|&byte| decoder.push(byte)).collect();
+        assert_eq!(answers.last(), Some(&Ok(booted)));
     }
 
     #[test]

@@ -54,6 +54,14 @@ pub enum DeviceFault {
         /// The end of the device's console, if it wrote any.
         detail: String,
     },
+    /// QEMU runs and does nothing.
+    #[error("QEMU did not open the link within {limit:?}{detail}")]
+    LinkNotOpened {
+        /// The limit.
+        limit: Duration,
+        /// The end of QEMU's error output, if it wrote any.
+        detail: String,
+    },
     /// The firmware panicked.
     #[error("the firmware panicked: {message}")]
     Panicked {

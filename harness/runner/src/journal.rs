@@ -131,6 +131,18 @@ pub enum HarnessRecord {
         /// Why.
         fault: String,
     },
+    /// A step did not do what it says: the run fails, whatever else happened.
+    StepFailed {
+        /// Its place in the file.
+        path: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The run could not go on for a reason that says nothing about the scenario.
+    RunFailed {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The journal of one run, in memory and, where wanted, on disk.
@@ -200,7 +212,7 @@ impl Journal {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// It cannot be read.
-    #[error("cannot read the journal: {0}")]
+    #[error("cannot read the journal")]
     Io(#[from] io::Error),
     /// A line does not decode.
     #[error("line {line} of the journal does not decode: {message}")]

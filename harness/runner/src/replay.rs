@@ -3,7 +3,7 @@
 use hilarm_defender::Defender;
 
 use crate::journal::{Entry, HarnessRecord, Journal, Recorded};
-use crate::judge::{Finding, Verdict, compare_alerts, snapshot_text, unmet_proofs};
+use crate::judge::{Finding, Verdict, compare_alerts, snapshot_text, unaccounted_bytes, unmet_proofs};
 
 /// What a journal says when it is judged again.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub fn replay(recorded: Recorded) -> Replayed {
     let mut raised_in = Vec::new();
     let mut journal = Journal::in_memory(recorded.header);
     let mut findings = Vec::new();
+    let mut failed_steps = Vec::new();
     let mut end = journal.header().t0;
     for line in recorded.lines {
         match &line.entry {
@@ -37,6 +38,12 @@ pub fn replay(recorded: Recorded) -> Replayed {
             Entry::Harness(HarnessRecord::DeviceFailed { device, fault }) => {
                 findings.push(Finding::new(format!("{device}: {fault}")));
             }
+            Entry::Harness(HarnessRecord::RunFailed { reason }) => {
+                findings.push(Finding::new(reason.clone()));
+            }
+            Entry::Harness(HarnessRecord::StepFailed { path, problem }) => {
+                failed_steps.push(Finding::at(path.clone(), format!("{path}: {problem}")));
+            }
             Entry::Harness(_) => {}
         }
         journal.push(line.mono, line.entry);
@@ -45,7 +52,12 @@ pub fn replay(recorded: Recorded) -> Replayed {
     if recorded.truncated {
         findings.push(Finding::new("the journal is cut off: the run was killed"));
     }
+    findings.extend(unaccounted_bytes(&journal));
     let mut verdict = if findings.is_empty() { Verdict::Pass } else { Verdict::Infra };
+    if verdict == Verdict::Pass && !failed_steps.is_empty() {
+        verdict = Verdict::Fail;
+    }
+    findings.extend(failed_steps);
     if verdict == Verdict::Pass && journal.header().variant == "main" {
         let scenario = &journal.header().scenario;
         findings = unmet_proofs(&scenario.proof, &journal);

@@ -36,6 +36,8 @@ pub struct Suite {
     pub folder: Option<PathBuf>,
     /// Snapshots to compare with.
     pub snapshots: Option<Snapshots>,
+    /// Arguments that repeating a trial needs besides scenario, board and seed, e.g. `--elf FILE`.
+    pub options: String,
 }
 
 /// Results of one scenario on one board.
@@ -45,6 +47,8 @@ pub struct TrialResult {
     pub number: usize,
     /// Main run and controls.
     pub runs: Vec<RunResult>,
+    /// Arguments that repeating it needs besides scenario, board and seed.
+    pub options: String,
 }
 
 impl Suite {
@@ -54,7 +58,7 @@ impl Suite {
     }
 
     /// Runs all trials; `report` is called on this thread, in the order of the plan. Once `stop` is set no
-    /// new trial begins, and those not begun are reported as skipped.
+    /// new trial and no new repeat begins, and trials not begun are reported as skipped.
     pub fn run(&self, stop: &AtomicBool, mut report: impl FnMut(&TrialResult)) -> Vec<TrialResult> {
         let next = AtomicUsize::new(0);
         let (sender, results) = mpsc::channel();
@@ -71,9 +75,10 @@ impl Suite {
                         let runs = if stop.load(Ordering::Relaxed) {
                             vec![self.not_run(number, Verdict::Skipped, "interrupted".to_owned())]
                         } else {
-                            self.run_trial(number)
+                            self.run_trial(number, stop)
                         };
-                        if sender.send(TrialResult { number, runs }).is_err() {
+                        let options = self.options.clone();
+                        if sender.send(TrialResult { number, runs, options }).is_err() {
                             break;
                         }
                     }
@@ -87,7 +92,7 @@ impl Suite {
         (&self.scenarios[number / self.benches.len()], &self.benches[number % self.benches.len()])
     }
 
-    fn run_trial(&self, number: usize) -> Vec<RunResult> {
+    fn run_trial(&self, number: usize, stop: &AtomicBool) -> Vec<RunResult> {
         let (file, bench) = self.parts(number);
         let elf = match &bench.elf {
             Ok(elf) => elf.as_ref(),
@@ -103,7 +108,7 @@ impl Suite {
         };
         let mut first = trial.run();
         for round in 1..self.repeat {
-            if first.iter().any(|run| run.verdict != Verdict::Pass) {
+            if stop.load(Ordering::Relaxed) || first.iter().any(|run| run.verdict != Verdict::Pass) {
                 break;
             }
             mark_flaky(&mut first, &trial.run(), round + 1);
@@ -175,4 +180,60 @@ fn first_difference(first: &[String], again: &[String]) -> Option<String> {
     let at = (0..first.len().max(again.len())).find(|at| first.get(*at) != again.get(*at))?;
     let show = |events: &[String]| events.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());
     Some(format!("differs at HubEvent {at}:\n  first: {}\n  again: {}", show(first), show(again)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variant::Variant;
+
+    fn run(variant: Variant, verdict: Verdict, events: &[&str]) -> RunResult {
+        RunResult {
+            scenario: "device/x".to_owned(),
+            variant,
+            board: "sim".to_owned(),
+            seed: 1,
+            verdict,
+            wall: std::time::Duration::from_millis(1),
+            hub: std::time::Duration::ZERO,
+            alerts: Vec::new(),
+            findings: if verdict == Verdict::Pass { Vec::new() } else { vec![Finding::new("broke")] },
+            last_logs: Vec::new(),
+            folder: None,
+            fingerprint: events.iter().map(|event| (*event).to_owned()).collect(),
+        }
+    }
+
+    fn after(again: &[RunResult]) -> RunResult {
+        let mut first = [run(Variant::Main, Verdict::Pass, &["a", "b"])];
+        mark_flaky(&mut first, again, 2);
+        let [run] = first;
+        run
+    }
+
+    #[test]
+    fn an_equal_repeat_stays_a_pass() {
+        assert_eq!(after(&[run(Variant::Main, Verdict::Pass, &["a", "b"])]).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_repeat_with_another_event_is_flaky_and_shows_both() {
+        let marked = after(&[run(Variant::Main, Verdict::Pass, &["a", "c"])]);
+        assert_eq!(marked.verdict, Verdict::Flaky);
+        assert_eq!(marked.findings[0].message, "repeat 2 differs at HubEvent 1:\n  first: b\n  again: c");
+        let shorter = after(&[run(Variant::Main, Verdict::Pass, &["a"])]);
+        assert!(shorter.findings[0].message.ends_with("again: nothing"), "{:?}", shorter.findings);
+    }
+
+    #[test]
+    fn a_repeat_with_another_verdict_is_flaky_and_says_why() {
+        let marked = after(&[run(Variant::Main, Verdict::Fail, &["a", "b"])]);
+        assert_eq!(marked.verdict, Verdict::Flaky);
+        assert_eq!(marked.findings[0].message, "repeat 2 ended fail: broke");
+    }
+
+    #[test]
+    fn a_repeat_that_leaves_a_control_out_is_flaky() {
+        assert_eq!(after(&[run(Variant::Benign, Verdict::Pass, &["a", "b"])]).verdict, Verdict::Flaky);
+    }
 }

@@ -21,7 +21,7 @@ use crate::provision::{Provisioned, T0, provision};
 use crate::script::{Script, ScriptError, per_million};
 use crate::snapshot::{Compared, Snapshots};
 use crate::variant::{Variant, benign_twin, boundary_cases};
-use crate::world::World;
+use crate::world::{World, WorldError};
 
 const LAST_LOG_LINES: usize = 12;
 
@@ -278,6 +278,9 @@ impl Trial<'_> {
         let journal = self.journal(scenario, variant, folder.as_deref()).map_err(|error| wrong(&error))?;
         let mut world = World::new(journal, provisioned.network.clone(), seed);
         let error = self.live(scenario, provisioned, &mut world).err();
+        if let Some(record) = error.as_ref().and_then(failure_record) {
+            world.record(record);
+        }
         world.finish();
         if let Some(folder) = &folder {
             let written = File::create(folder.join("capture.pcapng"))
@@ -372,6 +375,19 @@ impl Trial<'_> {
         match folder {
             Some(folder) => Journal::create(header, &folder.join("journal.jsonl")),
             None => Ok(Journal::in_memory(header)),
+        }
+    }
+}
+
+/// The journal's line about a failure that is not in it yet: whoever reads it later comes to our verdict.
+fn failure_record(error: &ScriptError) -> Option<HarnessRecord> {
+    match error {
+        ScriptError::Step { path, problem } => {
+            Some(HarnessRecord::StepFailed { path: path.clone(), problem: problem.clone() })
+        }
+        ScriptError::World(WorldError::Device { .. }) => None,
+        ScriptError::World(_) | ScriptError::Infra(_) => {
+            Some(HarnessRecord::RunFailed { reason: error.to_string() })
         }
     }
 }

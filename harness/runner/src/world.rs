@@ -265,7 +265,7 @@ impl World {
         self.journal
     }
 
-    fn record(&mut self, record: HarnessRecord) {
+    pub(crate) fn record(&mut self, record: HarnessRecord) {
         self.journal.push(self.clock.mono(), Entry::Harness(record));
     }
 

@@ -48,7 +48,7 @@ use crate::uart::{Console, LinkUart};
 const TARGET: &str = "mps2-an385";
 
 /// What the tasks share; all of them run in thread mode.
-struct Device {
+pub(crate) struct Device {
     agent: RefCell<Agent>,
     link: Link,
     frames: Counters,
@@ -74,7 +74,7 @@ fn main() -> ! {
 
     let network = config.network;
     let device: &'static Device = DEVICE.init(device(config, seeds));
-    executor::run(IdleReporter::new(&device.link, &device.frames), |spawner| {
+    executor::run(IdleReporter::new(&device.link, &device.frames, network.mac), |spawner| {
         spawn(spawner, device, &network, seeds);
         interrupts::enable();
     })
@@ -94,7 +94,7 @@ fn device(config: DeviceConfig, seeds: Seeds) -> Device {
 
 fn spawn(spawner: Spawner, device: &'static Device, network: &hilarm_link::NetworkConfig, seeds: Seeds) {
     let random_seed = seeds.stream(Purpose::Network).next_u64();
-    let stack = net::start(spawner, network, &device.frames, &device.agent, random_seed);
+    let stack = net::start(spawner, network, device, random_seed);
     let environment = Environment { stack, authority: &device.authority };
     for port in &device.ports {
         let rng = seeds.stream(Purpose::Tls(port.number()));

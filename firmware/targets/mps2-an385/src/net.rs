@@ -8,15 +8,18 @@ use hilarm_agent::{Agent, Direction};
 use hilarm_link::NetworkConfig;
 use static_cell::StaticCell;
 
-use crate::lan9118::{Counters, FrameTap, Lan9118};
+use crate::Device;
+use crate::lan9118::{FrameTap, Lan9118};
+use crate::link::Link;
 use crate::transport::SOCKETS;
 
 /// The resolver takes one socket of the stack, besides the transport's.
 static RESOURCES: StaticCell<StackResources<{ SOCKETS + 1 }>> = StaticCell::new();
 
-/// Shows each frame to the agent's collector of network activity.
+/// Shows each frame to the agent's collector of network activity, and keeps the harness's own from the stack.
 pub(crate) struct FlowTap {
     agent: &'static RefCell<Agent>,
+    link: &'static Link,
 }
 
 impl FrameTap for FlowTap {
@@ -24,17 +27,21 @@ impl FrameTap for FlowTap {
         // The agent task holds no borrow over an await, so none is alive while the network task runs.
         self.agent.borrow_mut().flows().observe_frame(direction, frame);
     }
+
+    fn take(&mut self, frame: &[u8]) -> bool {
+        self.link.take_frame(frame)
+    }
 }
 
 /// Starts the interface and its task.
 pub(crate) fn start(
     spawner: Spawner,
     network: &NetworkConfig,
-    counters: &'static Counters,
-    agent: &'static RefCell<Agent>,
+    device: &'static Device,
     random_seed: u64,
 ) -> Stack<'static> {
-    let driver = Lan9118::start(network.mac, counters, FlowTap { agent });
+    let driver =
+        Lan9118::start(network.mac, &device.frames, FlowTap { agent: &device.agent, link: &device.link });
     let resources = RESOURCES.init(StackResources::new());
     let (stack, runner) = embassy_net::new(driver, addresses(network), resources, random_seed);
     spawner.spawn(run(runner).expect("the network task starts once"));

@@ -4,28 +4,34 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hilarm_link::{
     Decoder, DeviceConfig, DeviceEvent, Encoder, FromDevice, Grant, Idle, ToDevice, config_blob,
+    from_ethernet, to_ethernet,
 };
 use hilarm_model::{Monotonic, Now};
-use hilarm_network::{LinkInput, LinkOutput};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::Timespec;
+use hilarm_network::{GATEWAY_MAC, LinkInput, LinkOutput};
+use rustix::event::{PollFd, PollFlags};
 
 use super::process::{QemuProcess, paths};
+use super::readiness::wait;
 use super::version::{QemuVersion, qemu_binary, qemu_version};
 use crate::{Board, Device, DeviceFault, DeviceOutput, Elf, Stimulus};
 
 const FRAME_BYTES_MAX: usize = 2048;
 const BOOT_POLL: Duration = Duration::from_millis(20);
+/// After this long without a word the console is looked at: a firmware that panicked says so there.
+const PANIC_POLL: Duration = Duration::from_millis(200);
+/// Reads before the time limit is looked at again, so that a firmware that never falls silent is bounded too.
+const READS_MAX: u32 = 64;
 
 /// Why a device in QEMU could not be started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QemuError {
     /// No QEMU.
-    #[error("`{binary}` is not on the search path; `cargo xtask setup` installs it")]
+    #[error("`{binary}` does not run or tells no version; `cargo xtask setup` installs QEMU")]
     Absent {
         /// The name looked for.
         binary: String,
@@ -73,7 +79,10 @@ pub struct QemuDevice {
     /// The last grant; its number is 0 before the first.
     granted: Grant,
     idle: Idle,
+    /// Messages that crossed the link's byte stream, in each direction.
     link_tx: u32,
+    link_rx: u32,
+    mac: [u8; 6],
     frames_tx: u32,
     frames_rx: u32,
     boot_nonce: Option<u64>,
@@ -112,6 +121,8 @@ impl QemuDevice {
             granted: Grant { seq: 0, mono_us: 0, unix_us: 0 },
             idle: Idle::default(),
             link_tx: 0,
+            link_rx: 0,
+            mac: config.network.mac,
             frames_tx: 0,
             frames_rx: 0,
             boot_nonce: None,
@@ -139,7 +150,7 @@ impl QemuDevice {
                 Ok(written) => rest = &rest[written..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     wait(&mut [PollFd::new(&self.link, PollFlags::OUT)], give_up)
-                        .map_err(|()| self.silent("room on the link"))?;
+                        .map_err(|_| self.silent("room on the link"))?;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.gone("writing to the link", &error)),
@@ -149,16 +160,19 @@ impl QemuDevice {
     }
 
     fn send_frame(&mut self, frame: &[u8]) -> Result<(), DeviceFault> {
+        self.send_datagram(frame)?;
+        self.frames_tx = self.frames_tx.wrapping_add(1);
+        Ok(())
+    }
+
+    fn send_datagram(&mut self, frame: &[u8]) -> Result<(), DeviceFault> {
         let give_up = Instant::now() + self.limit;
         loop {
             match self.frames.send_to(frame, self.process.paths().frames_out()) {
-                Ok(_) => {
-                    self.frames_tx = self.frames_tx.wrapping_add(1);
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     wait(&mut [PollFd::new(&self.frames, PollFlags::OUT)], give_up)
-                        .map_err(|()| self.silent("room on the network"))?;
+                        .map_err(|_| self.silent("room on the network"))?;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.gone("sending a frame", &error)),
@@ -172,7 +186,8 @@ impl QemuDevice {
             mono_us: now.mono.as_micros(),
             unix_us: now.unix.as_micros(),
         };
-        self.send(&ToDevice::Time(self.granted))?;
+        let frame = to_ethernet(&ToDevice::Time(self.granted), self.mac, GATEWAY_MAC);
+        self.send_datagram(&frame)?;
         self.until_idle(output, "idle after a grant of time")
     }
 
@@ -187,6 +202,7 @@ impl QemuDevice {
         self.boot_nonce.is_some()
             && self.idle.seq == self.granted.seq
             && self.idle.link_rx == self.link_tx
+            && self.idle.link_tx == self.link_rx
             && self.idle.frames_rx == self.frames_tx
             && self.idle.frames_tx == self.frames_rx
     }
@@ -205,36 +221,49 @@ impl QemuDevice {
                 output.extend(events.into_iter().map(DeviceOutput::Report));
                 return Ok(());
             }
-            let mut on = [PollFd::new(&self.link, PollFlags::IN), PollFd::new(&self.frames, PollFlags::IN)];
-            if wait(&mut on, give_up).is_err() {
+            let now = Instant::now();
+            if now >= give_up {
                 return Err(self.silent(what));
+            }
+            let mut on = [PollFd::new(&self.link, PollFlags::IN), PollFd::new(&self.frames, PollFlags::IN)];
+            if wait(&mut on, give_up.min(now + PANIC_POLL)).is_err()
+                && let Some(message) = self.panic_message()
+            {
+                return Err(DeviceFault::Panicked { message });
             }
         }
     }
 
     fn read_frames(&mut self, output: &mut Vec<DeviceOutput>) -> Result<(), DeviceFault> {
         let mut buffer = [0; FRAME_BYTES_MAX];
-        loop {
+        for _ in 0..READS_MAX {
             match self.frames.recv(&mut buffer) {
-                Ok(length) => {
-                    self.frames_rx = self.frames_rx.wrapping_add(1);
-                    output.push(DeviceOutput::Link(LinkInput::Frame(buffer[..length].to_vec())));
-                }
+                Ok(length) => match from_ethernet::<FromDevice>(&buffer[..length]) {
+                    None => {
+                        self.frames_rx = self.frames_rx.wrapping_add(1);
+                        output.push(DeviceOutput::Link(LinkInput::Frame(buffer[..length].to_vec())));
+                    }
+                    Some(Ok(FromDevice::Time(idle))) => self.idle = idle,
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(DeviceFault::Link(error)),
+                },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.gone("receiving frames", &error)),
             }
         }
+        Ok(())
     }
 
     fn read_link(&mut self, events: &mut Vec<FromDevice>) -> Result<(), DeviceFault> {
         let mut buffer = [0; 4096];
-        loop {
+        for _ in 0..READS_MAX {
             match self.link.read(&mut buffer) {
                 Ok(0) => return Err(self.exited()),
                 Ok(length) => {
                     for &byte in &buffer[..length] {
                         if let Some(message) = self.decoder.push::<FromDevice>(byte) {
+                            self.link_rx = self.link_rx.wrapping_add(1);
                             self.take(message.map_err(DeviceFault::Link)?, events)?;
                         }
                     }
@@ -244,11 +273,13 @@ impl QemuDevice {
                 Err(error) => return Err(self.gone("reading the link", &error)),
             }
         }
+        Ok(())
     }
 
     fn take(&mut self, message: FromDevice, events: &mut Vec<FromDevice>) -> Result<(), DeviceFault> {
         match message {
-            FromDevice::Time(idle) => self.idle = idle,
+            // Time goes over the interface.
+            FromDevice::Time(_) => {}
             FromDevice::Event(DeviceEvent::Booted { nonce, .. }) if self.boot_nonce.is_some() => {
                 let first = self.boot_nonce.unwrap_or_default();
                 return Err(DeviceFault::Rebooted { first, second: nonce });
@@ -332,7 +363,10 @@ impl Device for QemuDevice {
 }
 
 fn check_version(binary: &str, needed: &str, board: &str) -> Result<(), QemuError> {
-    let found = qemu_version(binary).ok_or_else(|| QemuError::Absent { binary: binary.to_owned() })?;
+    // One process runs one QEMU; asking it for its version takes as long as booting half a device.
+    static FOUND: OnceLock<Option<QemuVersion>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| qemu_version(binary));
+    let found = found.ok_or_else(|| QemuError::Absent { binary: binary.to_owned() })?;
     match QemuVersion::parse(needed) {
         Some(least) if found < least => {
             Err(QemuError::TooOld { found, needed: needed.to_owned(), board: board.to_owned() })
@@ -360,12 +394,8 @@ fn accept(
         }
         let soon = give_up.min(Instant::now() + BOOT_POLL);
         if wait(&mut [PollFd::new(listener, PollFlags::IN)], soon).is_err() && Instant::now() >= give_up {
-            let waited_for = "QEMU to open the link".to_owned();
-            return Err(DeviceFault::Silent {
-                waited_for,
-                limit,
-                detail: detail("QEMU said", &process.stderr_tail()),
-            });
+            let detail = detail("QEMU said", &process.stderr_tail());
+            return Err(DeviceFault::LinkNotOpened { limit, detail });
         }
     }
 }
@@ -376,20 +406,4 @@ fn exited(process: &QemuProcess, status: String) -> DeviceFault {
 
 fn detail(label: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("; {label}: {text}") }
-}
-
-/// Waits until one of the descriptors is ready, bounded by `give_up`.
-fn wait(on: &mut [PollFd<'_>], give_up: Instant) -> Result<(), ()> {
-    loop {
-        let left = give_up.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(());
-        }
-        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        match poll(on, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return Ok(()),
-            Err(_) => return Err(()),
-        }
-    }
 }

@@ -3,6 +3,7 @@
 
 mod device;
 mod process;
+mod readiness;
 mod version;
 
 pub use device::{QemuDevice, QemuError};

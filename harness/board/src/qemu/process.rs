@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use crate::{Board, Elf, QemuError, QemuSpec};
@@ -130,7 +131,11 @@ impl QemuProcess {
 
 impl Drop for QemuProcess {
     fn drop(&mut self) {
-        // Both fail only when the process is gone already.
+        // The whole group: `HILARM_QEMU` may name a wrapper that keeps QEMU as its child. All three fail only
+        // when the process is gone already.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -149,8 +154,7 @@ fn die_with_parent(command: &mut Command) {
     // nothing and takes no lock.
     unsafe {
         command.pre_exec(|| {
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-                .map_err(Into::into)
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into)
         });
     }
 }

@@ -1,7 +1,17 @@
 //! Finding QEMU and telling whether it is new enough.
 
 use std::fmt;
-use std::process::Command;
+use std::io::Read;
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::readiness::wait;
+
+/// A QEMU that does not tell its version within this time is none.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_BYTES_MAX: usize = 4096;
 
 /// QEMU's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,12 +44,29 @@ pub fn qemu_binary() -> String {
     std::env::var("HILARM_QEMU").unwrap_or_else(|_| "qemu-system-arm".to_owned())
 }
 
-/// Asks a QEMU for its version; nothing when it cannot be run.
+/// Asks a QEMU for its version; nothing when it cannot be run, or does not answer like a QEMU.
 pub fn qemu_version(binary: &str) -> Option<QemuVersion> {
-    let output =
-        Command::new(binary).arg("--version").output().ok().filter(|output| output.status.success())?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    QemuVersion::parse(text.split("version ").nth(1)?)
+    let mut command = Command::new(binary);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let answer = child.stdout.take().map(read_answer).unwrap_or_default();
+    // It has said all that is of interest; whatever else it does is not waited for.
+    let _ = child.kill();
+    let _ = child.wait();
+    QemuVersion::parse(answer.split("version ").nth(1)?)
+}
+
+fn read_answer(mut from: ChildStdout) -> String {
+    let give_up = Instant::now() + ANSWER_LIMIT;
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 1024];
+    while bytes.len() < ANSWER_BYTES_MAX && wait(&mut [PollFd::new(&from, PollFlags::IN)], give_up).is_ok() {
+        match from.read(&mut buffer) {
+            Ok(length) if length > 0 => bytes.extend_from_slice(&buffer[..length]),
+            _ => break,
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -46,7 +46,12 @@ pub fn trial_line(style: Human, trial: &TrialResult) -> String {
     let mut told = Vec::new();
     let mut alerts: Vec<&str> = main.alerts.iter().map(|alert| alert.alert.as_str()).collect();
     alerts.dedup();
-    told.push(if alerts.is_empty() { "no alerts".to_owned() } else { alerts.join(", ") });
+    told.push(match (main.verdict, main.findings.first()) {
+        // No alert of a run that did not happen means nothing.
+        (Verdict::Infra | Verdict::SpecError | Verdict::Skipped, Some(why)) => one_line(&why.message),
+        _ if alerts.is_empty() => "no alerts".to_owned(),
+        _ => alerts.join(", "),
+    });
     if trial.runs.iter().any(|run| run.variant == Variant::Benign) {
         told.push("benign twin".to_owned());
     }
@@ -69,13 +74,25 @@ pub fn trial_line(style: Human, trial: &TrialResult) -> String {
     )
 }
 
+fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= CHARS_MAX {
+        return line.to_owned();
+    }
+    line.chars().take(CHARS_MAX).chain(['\u{2026}']).collect()
+}
+
 /// Everything about a trial that did not pass: findings with their place in the file, the device's last
 /// log lines, where the journal is, and the command that repeats it.
 pub fn failure_text(style: Human, trial: &TrialResult, file: Option<&ScenarioFile>) -> String {
     let mut text = String::new();
-    for run in trial.runs.iter().filter(|run| run.verdict != Verdict::Pass) {
+    let options = trial.options.as_str();
+    // One that was not begun has its reason on its line.
+    let told = |run: &&RunResult| !matches!(run.verdict, Verdict::Pass | Verdict::Skipped);
+    for run in trial.runs.iter().filter(told) {
         // Writing into a string has no way to fail.
-        let _ = write_failure(&mut text, style, run, file);
+        let _ = write_failure(&mut text, style, run, file, options);
     }
     text
 }
@@ -85,6 +102,7 @@ fn write_failure(
     style: Human,
     run: &RunResult,
     file: Option<&ScenarioFile>,
+    options: &str,
 ) -> std::fmt::Result {
     let verdict = style.verdict(run.verdict);
     writeln!(text, "{} {} on {} ({})", verdict.trim_start(), run.scenario, run.board, run.variant)?;
@@ -112,5 +130,5 @@ fn write_failure(
         writeln!(text, "  journal and capture: {}", folder.display())?;
     }
     let path = file.map_or(run.scenario.clone(), |file| file.path.display().to_string());
-    writeln!(text, "  repeat it: hilarm run {path} --board {} --seed {}", run.board, run.seed)
+    writeln!(text, "  repeat it: hilarm run {path} --board {} --seed {}{options}", run.board, run.seed)
 }
