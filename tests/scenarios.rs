@@ -51,6 +51,6 @@ fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>, snapshots: &Snapsh
     if runs.iter().all(|run| run.verdict == Verdict::Pass) {
         return Ok(());
     }
-    let result = TrialResult { number: 0, runs };
+    let result = TrialResult { number: 0, runs, options: String::new() };
     Err(Failed::from(failure_text(Human { colour: false }, &result, Some(file))))
 }

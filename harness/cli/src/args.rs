@@ -42,7 +42,8 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     1  a scenario failed, is unproven, or is flaky\n  \
     2  a scenario or board file is wrong\n  \
     3  the harness, the emulator or the firmware failed\n  \
-    4  nothing ran";
+    4  nothing ran\n  \
+    130  interrupted before all had run, and nothing failed until then";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {

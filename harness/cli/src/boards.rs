@@ -3,6 +3,7 @@
 use hilarm_board::Board;
 
 use crate::project::Project;
+use crate::say;
 
 pub(crate) fn list(project: &Project, json: bool) -> anyhow::Result<u8> {
     for board in Board::list(&project.boards_folder())? {
@@ -16,10 +17,10 @@ pub(crate) fn list(project: &Project, json: bool) -> anyhow::Result<u8> {
                 "usable": usable.is_ok(),
                 "reason": usable.err(),
             });
-            println!("{line}");
+            say::out(line);
         } else {
             let state = usable.map_or_else(|reason| format!("not usable: {reason}"), |_| "usable".to_owned());
-            println!("{:<20} {:<42} {state}", board.id, board.name);
+            say::out(format_args!("{:<20} {:<42} {state}", board.id, board.name));
         }
     }
     Ok(0)

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 use hilarm_server::{JsonLines, ServedDevice, Server, ServerConfig};
-use tokio::signal;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::HubArgs;
+use crate::say;
 
 pub(crate) fn hub(args: &HubArgs) -> anyhow::Result<u8> {
     if !args.address.is_loopback() {
@@ -25,18 +27,27 @@ async fn serve(args: &HubArgs) -> anyhow::Result<()> {
         config.devices.push(ServedDevice::with_stored_keys(&args.state, device)?);
     }
     let server = Server::bind(config).await?;
-    println!("IoT Hub listens for MQTT over TLS on {}", server.local_addr());
-    println!("certificate authority: {}", server.ca_path().display());
+    say::out(format_args!("IoT Hub listens for MQTT over TLS on {}", server.local_addr()));
+    say::out(format_args!("certificate authority: {}", server.ca_path().display()));
     for text in server.connection_strings() {
-        println!("{text}");
+        say::out(text);
     }
-    println!("HubEvents follow as JSON lines, alerts on standard error; Ctrl-C ends");
+    say::out("HubEvents follow as JSON lines, alerts on standard error; Ctrl-C ends");
     let mut lines = JsonLines::new(std::io::stdout());
-    let shutdown = signal::ctrl_c();
+    // As a service manager asks; Ctrl-C is a person's way.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
     let on_record = |record: &hilarm_model::HubRecord| {
         // A reader that went away does not end the hub.
         let _ = lines.record(record);
     };
-    server.run(shutdown, on_record, |alert| eprintln!("alert: {} {:?}", alert.slug, alert.entity)).await;
+    server
+        .run(shutdown, on_record, |alert| say::err(format_args!("alert: {} {:?}", alert.slug, alert.entity)))
+        .await;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::SPEC_ERROR;
 use crate::project::Project;
+use crate::say;
 
 pub(crate) fn list(project: &Project, paths: &[PathBuf]) -> anyhow::Result<u8> {
     let mut wrong = false;
@@ -12,11 +13,12 @@ pub(crate) fn list(project: &Project, paths: &[PathBuf]) -> anyhow::Result<u8> {
             Ok(parsed) => {
                 let detects = parsed.scenario.detects.join(", ");
                 let detects = if detects.is_empty() { "no alert" } else { &detects };
-                println!("{:<34} {:<26} {}", file.id, detects, parsed.scenario.name);
+                say::out(format_args!("{:<34} {:<26} {}", file.id, detects, parsed.scenario.name));
             }
             Err(_) => {
                 wrong = true;
-                println!("{:<34} {:<26} see `hilarm lint {}`", file.id, "(wrong)", file.path.display());
+                let path = file.path.display();
+                say::out(format_args!("{:<34} {:<26} see `hilarm lint {path}`", file.id, "(wrong)"));
             }
         }
     }

@@ -9,6 +9,8 @@ mod project;
 mod replay;
 mod review;
 mod run;
+mod say;
+mod wrong_input;
 
 use std::process::ExitCode;
 
@@ -16,6 +18,7 @@ use clap::Parser;
 
 use crate::args::{Arguments, BoardsCommand, Command};
 use crate::project::Project;
+use crate::wrong_input::is_wrong_input;
 
 /// Exit code of a wrong scenario or board file, as in the table of `hilarm run --help`.
 const SPEC_ERROR: u8 = 2;
@@ -27,16 +30,17 @@ fn main() -> ExitCode {
     match dispatch(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(INFRA)
+            say::err(format_args!("error: {error:#}"));
+            ExitCode::from(if is_wrong_input(&error) { SPEC_ERROR } else { INFRA })
         }
     }
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
-    let project = || Project::find(arguments.project.as_deref());
+    let given = arguments.project.as_deref();
+    let project = || Project::find(given);
     match arguments.command {
-        Command::Run(run) => run::run(&project()?, &run),
+        Command::Run(run) => run::run(&project()?, given, &run),
         Command::List(paths) => list::list(&project()?, &paths.paths),
         Command::Lint(paths) => lint::lint(&project()?, &paths.paths),
         Command::Review(review) => review::review(&project()?, &review),

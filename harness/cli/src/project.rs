@@ -1,11 +1,15 @@
 //! Where things are: boards, scenarios, built firmware, and the folder for what runs leave behind.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hilarm_board::{Backend, Board, Elf, QemuVersion, qemu_binary, qemu_version};
 use hilarm_runner::Bench;
 use hilarm_scenario::{ScenarioErrors, ScenarioFile};
+
+use crate::say;
+use crate::wrong_input::WrongInput;
 
 /// Runs kept under `.hilarm/runs`; older ones are removed.
 const RUNS_KEPT: usize = 20;
@@ -26,24 +30,25 @@ impl Project {
     pub(crate) fn find(given: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(root) = given {
             if !root.join("boards").is_dir() {
-                bail!("{} holds no folder `boards`", root.display());
+                let text = format!("{} is no project: it holds no folder `boards`", root.display());
+                return Err(WrongInput(text).into());
             }
             return Ok(Self { root: root.to_owned() });
         }
         let here = std::env::current_dir().context("cannot tell the current folder")?;
         let found = here.ancestors().find(|at| at.join("boards").is_dir() && at.join("scenarios").is_dir());
-        let root = found.with_context(|| {
-            format!(
-                "no `boards` and `scenarios` in {} or above; name their folder with --project",
-                here.display()
-            )
+        let root = found.ok_or_else(|| {
+            let here = here.display();
+            WrongInput(format!(
+                "no `boards` and `scenarios` in {here} or above; name their folder with --project"
+            ))
         })?;
         // Relative where possible: paths in reports are meant to be read.
         Ok(Self { root: if root == here { PathBuf::from(".") } else { root.to_owned() } })
     }
 
     pub(crate) fn boards_folder(&self) -> PathBuf {
-        self.root.join("boards")
+        tidy(&self.root.join("boards"))
     }
 
     pub(crate) fn scenarios_folder(&self) -> PathBuf {
@@ -78,33 +83,60 @@ impl Project {
         Ok(tidy(&folder))
     }
 
-    /// All scenario files at or below the paths; all of the project's when none is given.
+    /// All scenario files at or below the paths; all of the project's when none is given. A file that is
+    /// named twice is read once; two files with one id are refused.
     pub(crate) fn read_scenarios(&self, paths: &[PathBuf]) -> anyhow::Result<Vec<Read>> {
         let default = [self.scenarios_folder()];
         let mut files = Vec::new();
         for path in if paths.is_empty() { &default[..] } else { paths } {
+            if !path.exists() {
+                return Err(self.no_such_scenario(path).into());
+            }
             collect(path, &mut files)?;
         }
         files.sort();
-        files.dedup();
-        files.into_iter().map(|path| self.read(path)).collect()
+        let mut by_id: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let mut all = Vec::new();
+        for path in files {
+            let id = self.id_of(&path);
+            match by_id.get(&id) {
+                Some(other) if is_same_file(other, &path) => continue,
+                Some(other) => return Err(duplicate_id(&id, other, &path).into()),
+                None => by_id.insert(id.clone(), path.clone()),
+            };
+            all.push(read(id, path)?);
+        }
+        Ok(all)
     }
 
-    fn read(&self, path: PathBuf) -> anyhow::Result<Read> {
-        let source =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let id = self.id_of(&path);
-        let parsed = hilarm_scenario::parse(&id, &path, &source);
-        Ok(Read { id, path, parsed })
+    fn no_such_scenario(&self, path: &Path) -> WrongInput {
+        let mut files = Vec::new();
+        // A folder that cannot be read has nothing to suggest.
+        let _ = collect(&self.scenarios_folder(), &mut files);
+        let plain = |path: &Path| path.with_extension("").to_string_lossy().replace('\\', "/");
+        let written = plain(path);
+        let alike = |file: &PathBuf| {
+            let file = plain(file);
+            let whole = strsim::normalized_damerau_levenshtein(&file, &written);
+            let id = file.rsplit_once("scenarios/").map_or(file.as_str(), |(_, id)| id);
+            whole.max(strsim::normalized_damerau_levenshtein(id, &written))
+        };
+        let nearest = files.iter().map(|file| (alike(file), file)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint = match nearest {
+            Some((likeness, file)) if likeness > 0.7 => format!("; did you mean `{}`?", file.display()),
+            _ => String::new(),
+        };
+        WrongInput(format!("no scenario file or folder `{}`{hint}", path.display()))
     }
 
-    /// The id is the path below `scenarios/`, without its ending.
+    /// The id is the path below `scenarios/`, without its ending; elsewhere it is the file's name.
     fn id_of(&self, path: &Path) -> String {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let (file, folder) = (absolute(path), absolute(&self.root).join("scenarios"));
-        let file = file.components().collect::<PathBuf>();
-        let folder: PathBuf = folder.components().filter(|part| part.as_os_str() != ".").collect();
-        let below = file.strip_prefix(&folder).map(Path::to_owned).ok();
+        let folder = self.root.join("scenarios");
+        let below = plain(path).strip_prefix(plain(&folder)).map(Path::to_owned).ok();
+        let below = below.or_else(|| {
+            let (path, folder) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
+            path.strip_prefix(folder).map(Path::to_owned).ok()
+        });
         let id = below.or_else(|| path.file_name().map(PathBuf::from)).unwrap_or_default();
         id.with_extension("").to_string_lossy().replace('\\', "/")
     }
@@ -117,14 +149,17 @@ impl Project {
             for board in Board::list(&folder)? {
                 match self.firmware(&board, elf) {
                     Ok(image) => benches.push(Bench { board, elf: Ok(image) }),
-                    Err(reason) => eprintln!("left out: board {}: {reason}", board.id),
+                    Err(reason) => say::err(format_args!("left out: board {}: {reason}", board.id)),
                 }
             }
             return Ok(benches);
         }
+        let first = |(at, name): &(usize, &String)| !names[..*at].contains(name);
         names
             .iter()
-            .map(|name| {
+            .enumerate()
+            .filter(first)
+            .map(|(_, name)| {
                 let board = Board::find(&folder, name)?;
                 let image = self.firmware(&board, elf);
                 Ok(Bench { board, elf: image })
@@ -141,17 +176,56 @@ impl Project {
         let binary = qemu_binary();
         match (qemu_version(&binary), QemuVersion::parse(&qemu.min_version)) {
             (None, _) => {
-                return Err(format!("`{binary}` cannot be run; `cargo xtask setup` installs QEMU"));
+                let hint = "`cargo xtask setup` installs QEMU";
+                return Err(format!("`{binary}` does not run or tells no version; {hint}"));
             }
             (Some(found), Some(least)) if found < least => {
                 return Err(format!("QEMU {found} is too old, {least} or newer is needed"));
             }
             _ => {}
         }
-        let built = self.root.join("target/firmware").join(&firmware.triple).join("release");
+        let built = tidy(&self.root).join("target/firmware").join(&firmware.triple).join("release");
         let path = elf.map_or(built.join(&firmware.target), Path::to_owned);
         Elf::open(&path, &firmware.triple).map(Some).map_err(|error| error.to_string())
     }
+}
+
+fn read(id: String, path: PathBuf) -> anyhow::Result<Read> {
+    let source = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(WrongInput(format!("{} is no scenario: not UTF-8 text", path.display())).into());
+        }
+        source => source.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let parsed = hilarm_scenario::parse(&id, &path, &source);
+    Ok(Read { id, path, parsed })
+}
+
+fn duplicate_id(id: &str, one: &Path, other: &Path) -> WrongInput {
+    let (one, other) = (one.display(), other.display());
+    WrongInput(format!(
+        "duplicate scenario id `{id}`: {one} and {other}; outside `scenarios/` a file's name is its id"
+    ))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
+}
+
+/// The absolute path without `.` and `..`, links left alone.
+fn plain(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// The path without a leading `./`.

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 
 use crate::args::ReviewArgs;
 use crate::project::Project;
+use crate::say;
 
 enum Answer {
     Accept,
@@ -17,16 +18,17 @@ enum Answer {
 pub(crate) fn review(project: &Project, args: &ReviewArgs) -> anyhow::Result<u8> {
     let pending = pending(&project.snapshots_folder())?;
     if pending.is_empty() {
-        println!("no pending snapshots");
+        say::out("no pending snapshots");
         return Ok(0);
     }
     if !args.accept && !args.reject && !io::stdin().is_terminal() {
-        bail!("{} pending snapshots and nobody to ask: use --accept or --reject", pending.len());
+        let pending = say::counted(pending.len(), "pending snapshot");
+        bail!("{pending} and no terminal to ask on: use --accept or --reject");
     }
     for new in pending {
         let reviewed = new.with_extension("");
-        println!("{}", reviewed.display());
-        println!("{}", hilarm_runner::diff(&body(&reviewed)?, &body(&new)?));
+        say::out(reviewed.display());
+        say::out(hilarm_runner::diff(&body(&reviewed)?, &body(&new)?));
         let answer = if args.accept {
             Answer::Accept
         } else if args.reject {

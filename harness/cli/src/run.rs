@@ -3,34 +3,43 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hilarm_runner::report::{Human, Summary, failure_text, junit, result_line, summary_line, trial_line};
-use hilarm_runner::{Snapshots, Suite, TrialResult, Verdict};
-use hilarm_scenario::ScenarioFile;
+use hilarm_runner::{Finding, RunResult, Snapshots, Suite, TrialResult, Variant, Verdict};
+use hilarm_scenario::{ScenarioErrors, ScenarioFile};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::RunArgs;
 use crate::project::Project;
+use crate::say;
 
+/// In the place of a board's id, for a file that never came to one.
+const NO_BOARD: &str = "-";
+/// Exit code when there was nothing to judge.
+const NOTHING_RAN: u8 = 4;
 /// As shells report a process ended by Ctrl-C.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
+/// Exit codes that an interruption changes: what did not run might have failed.
+const ALL_WELL: [u8; 2] = [0, 4];
 
-pub(crate) fn run(project: &Project, args: &RunArgs) -> anyhow::Result<u8> {
+/// `given` is the project as named on the command line.
+pub(crate) fn run(project: &Project, given: Option<&Path>, args: &RunArgs) -> anyhow::Result<u8> {
     let began = Instant::now();
     let mut output = Output::new(args)?;
-    let mut summary = Summary::default();
+    let junit_file = args.junit.as_deref().map(create).transpose()?;
     let mut scenarios = Vec::new();
+    let mut results = Vec::new();
     for read in project.read_scenarios(&args.paths)? {
         match read.parsed {
             Ok(file) => scenarios.push(file),
             Err(errors) => {
-                eprintln!("{errors}");
-                summary.count(Verdict::SpecError);
+                say::err(format_args!("{errors}\n"));
+                results.push(wrong_file(read.id, &errors));
             }
         }
     }
@@ -43,20 +52,74 @@ pub(crate) fn run(project: &Project, args: &RunArgs) -> anyhow::Result<u8> {
         jobs: args.jobs.unwrap_or_else(cores),
         folder: Some(folder.clone()),
         snapshots: Some(Snapshots::new(&project.snapshots_folder(), &project.state_folder())?),
+        options: repeat_options(given, args),
     };
     let stop = stop_on_ctrl_c()?;
+    results.iter().for_each(|trial| output.trial(trial));
     output.begin(suite.trials());
-    let results = suite.run(&stop, |trial| output.trial(trial));
-    results.iter().flat_map(|trial| &trial.runs).for_each(|run| summary.count(run.verdict));
-    output.end(&suite.scenarios, &results, &summary, began)?;
-    if let Some(path) = &args.junit {
-        std::fs::write(path, junit(&results)?).with_context(|| format!("cannot write {}", path.display()))?;
+    let ran = suite.run(&stop, |trial| output.trial(trial));
+    output.failures(&suite.scenarios, &ran);
+    let trials = ran.len();
+    results.extend(ran);
+    let summary = Summary::of(&results);
+    output.end(&summary, &closing_line(trials, &summary, began))?;
+    if let Some((mut file, path)) = junit_file {
+        let written = file.write_all(junit(&results)?.as_bytes());
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(summary.exit_code())
+    let code = summary.exit_code();
+    if stop.load(Ordering::Relaxed) && ALL_WELL.contains(&code) {
+        return Ok(INTERRUPTED);
+    }
+    if code == NOTHING_RAN {
+        say::err(format_args!("nothing ran: {}", why_nothing_ran(&suite)));
+    }
+    Ok(code)
+}
+
+fn why_nothing_ran(suite: &Suite) -> &'static str {
+    match (suite.scenarios.is_empty(), suite.benches.is_empty()) {
+        (true, _) => "there is no scenario file (`*.yaml`) there",
+        (_, true) => "no board can be used here; see `hilarm boards list`",
+        _ => "every trial was skipped",
+    }
+}
+
+/// A file that does not parse, as a result: reports must not look as if it were not there.
+fn wrong_file(id: String, errors: &ScenarioErrors) -> TrialResult {
+    let run = RunResult {
+        scenario: id,
+        variant: Variant::Main,
+        board: NO_BOARD.to_owned(),
+        seed: 0,
+        verdict: Verdict::SpecError,
+        wall: Duration::ZERO,
+        hub: Duration::ZERO,
+        alerts: Vec::new(),
+        findings: vec![Finding { path: None, message: errors.to_string() }],
+        last_logs: Vec::new(),
+        folder: None,
+        fingerprint: Vec::new(),
+    };
+    TrialResult { number: 0, runs: vec![run], options: String::new() }
+}
+
+/// What the command that repeats a failure needs besides scenario, board and seed.
+fn repeat_options(given: Option<&Path>, args: &RunArgs) -> String {
+    let option = |name: &str, path: Option<&Path>| {
+        path.map(|path| format!(" {name} {}", path.display())).unwrap_or_default()
+    };
+    option("--elf", args.elf.as_deref()) + &option("--project", given)
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Created before anything runs: a report that cannot be written is told of at once.
+fn create(path: &Path) -> anyhow::Result<(File, PathBuf)> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok((file, path.to_owned()))
 }
 
 /// Ctrl-C once lets what is under way finish and begins nothing more; twice ends at once, and the kernel
@@ -66,9 +129,9 @@ fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
     let seen = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         }
-        eprintln!("\nfinishing what is under way; Ctrl-C again ends at once");
+        say::err("\nfinishing what is under way; Ctrl-C again ends at once");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)
@@ -89,10 +152,7 @@ impl Output {
         let json: Option<Box<dyn Write>> = match &args.json {
             None => None,
             Some(_) if json_on_stdout => Some(Box::new(io::stdout())),
-            Some(path) => {
-                let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-                Some(Box::new(file))
-            }
+            Some(path) => Some(Box::new(create(path)?.0)),
         };
         let terminal = io::stdout().is_terminal() && !json_on_stdout;
         let style = Human { colour: terminal && std::env::var_os("NO_COLOR").is_none() };
@@ -108,7 +168,7 @@ impl Output {
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| if self.json_on_stdout { eprintln!("{text}") } else { println!("{text}") });
+        self.bar.suspend(|| if self.json_on_stdout { say::err(text) } else { say::out(text) });
     }
 
     fn trial(&mut self, trial: &TrialResult) {
@@ -118,7 +178,7 @@ impl Output {
             for run in &trial.runs {
                 let written = result_line(run).map_err(io::Error::other);
                 if let Err(error) = written.and_then(|line| writeln!(json, "{line}")) {
-                    eprintln!("cannot write JSON: {error}");
+                    say::err(format_args!("cannot write JSON: {error}"));
                     self.json = None;
                     return;
                 }
@@ -126,13 +186,8 @@ impl Output {
         }
     }
 
-    fn end(
-        &mut self,
-        files: &[ScenarioFile],
-        results: &[TrialResult],
-        summary: &Summary,
-        began: Instant,
-    ) -> anyhow::Result<()> {
+    /// Everything about what did not pass, after all result lines.
+    fn failures(&mut self, files: &[ScenarioFile], results: &[TrialResult]) {
         self.bar.finish_and_clear();
         let files: BTreeMap<&str, &ScenarioFile> =
             files.iter().map(|file| (file.id.as_str(), file)).collect();
@@ -143,10 +198,13 @@ impl Output {
                 self.say(&format!("\n{}", text.trim_end()));
             }
         }
+    }
+
+    fn end(&mut self, summary: &Summary, closing: &str) -> anyhow::Result<()> {
         if let Some(json) = &mut self.json {
-            writeln!(json, "{}", summary_line(summary)?)?;
+            writeln!(json, "{}", summary_line(summary)?).context("cannot write JSON")?;
         }
-        self.say(&closing_line(results.len(), summary, began));
+        self.say(closing);
         Ok(())
     }
 }
@@ -167,5 +225,6 @@ fn closing_line(trials: usize, summary: &Summary, began: Instant) -> String {
         .filter(|(count, name)| *count > 0 || *name == "pass")
         .map(|(count, name)| format!("{count} {name}"))
         .collect();
-    format!("\n{trials} trials, runs: {} in {:.2}s", counts.join(", "), began.elapsed().as_secs_f64())
+    let trials = say::counted(trials, "trial");
+    format!("\n{trials}, runs: {} in {:.2}s", counts.join(", "), began.elapsed().as_secs_f64())
 }
