@@ -1,23 +1,12 @@
 //! Real firmware in QEMU, and what happens when it, or QEMU, misbehaves. In CI a missing QEMU fails these
 //! tests; elsewhere they say what is missing and pass over.
+#![allow(clippy::unwrap_used)]
 
-use hilarm_board::{Board, Device, DeviceFault, Elf, QemuDevice, Stimulus};
+use hilarm_board::{Device, DeviceFault, QemuDevice, Stimulus};
 use hilarm_link::{AgentConfig, Credential, DeviceConfig, NetworkConfig, SasCredential};
 use hilarm_model::{Monotonic, Now, Timestamp};
 use hilarm_runner::{Trial, Verdict};
-use hilarm_tests::{boards, firmware, in_ci, scenario};
-
-fn qemu() -> Option<(Board, Elf)> {
-    let board = boards().into_iter().find(|board| board.id == "qemu-mps2-an385").unwrap();
-    match firmware(&board) {
-        Ok(elf) => Some((board, elf.unwrap())),
-        Err(reason) => {
-            assert!(!in_ci(), "CI must have QEMU and the firmware: {reason}");
-            eprintln!("passed over: {reason}");
-            None
-        }
-    }
-}
+use hilarm_tests::{qemu, scenario};
 
 fn config() -> DeviceConfig {
     DeviceConfig {

@@ -1,5 +1,6 @@
 //! Every scenario on every board, controls and snapshot included: one trial each, so that test runners can
 //! list, filter and partition them.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

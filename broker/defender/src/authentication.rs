@@ -28,7 +28,7 @@ pub(crate) enum Bearing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Check {
     /// Whether this accepted credential of a device registered like this went through the check.
-    pub(crate) accepted: fn(UsedAuthentication, Option<RegisteredKind>) -> bool,
+    pub(crate) accepted: fn(&UsedAuthentication, Option<RegisteredKind>) -> bool,
     /// How a cause of a refusal bears on it.
     pub(crate) refused: fn(&RefusalCause, Option<RegisteredKind>) -> Bearing,
     /// Evidence out of the cause that failed it.
@@ -40,7 +40,7 @@ impl Check {
     pub(crate) fn judge(&self, event: &HubEvent, judgement: &mut Judgement<'_>) {
         match event {
             HubEvent::ConnectionAccepted { device, authentication, .. }
-                if (self.accepted)(*authentication, judgement.registered(device)) =>
+                if (self.accepted)(authentication, judgement.registered(device)) =>
             {
                 judgement.consider();
             }

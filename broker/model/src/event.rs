@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use ipnet::IpNet;
+
 use crate::{
-    AgentIdentity, ConnectionId, DeviceId, ModuleId, SecurityEvent, SecurityGroup, ThreatList, Timestamp,
-    TlsVersion,
+    AgentIdentity, ConnectionId, DeviceId, ModuleId, Profile, SecurityEvent, SecurityGroup, ThreatList,
+    Timestamp, TlsVersion,
 };
 
 /// A HubEvent with the hub's calendar time at which it became true.
@@ -37,6 +39,25 @@ pub enum HubEvent {
         authentication: RegisteredAuthentication,
         /// Security group of the device's twin tags, `default` when it has none.
         security_group: String,
+    },
+    /// A device identity was deleted.
+    DeviceRemoved {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device was enabled or disabled.
+    DeviceStatusChanged {
+        /// The device.
+        device: DeviceId,
+        /// Whether it may connect.
+        enabled: bool,
+    },
+    /// The defender's profile was chosen.
+    ProfileConfigured(Profile),
+    /// A security group was deleted.
+    SecurityGroupRemoved {
+        /// Its name, lower case.
+        name: String,
     },
     /// A security group was created or replaced.
     SecurityGroupConfigured {
@@ -143,6 +164,8 @@ pub enum HubEvent {
         device: DeviceId,
         /// Message id.
         message_id: String,
+        /// The protocol that the device last used; nothing when it never connected.
+        protocol: Option<Protocol>,
     },
     /// A cloud-to-device message was handed to the device.
     CloudToDeviceDelivered {
@@ -160,6 +183,110 @@ pub enum HubEvent {
         /// Message id.
         message_id: String,
     },
+    /// The device rejected a cloud-to-device message.
+    CloudToDeviceRejected {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+        /// Application protocol.
+        protocol: Protocol,
+    },
+    /// The device gave a cloud-to-device message back to the queue.
+    CloudToDeviceAbandoned {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+        /// Application protocol.
+        protocol: Protocol,
+    },
+    /// A cloud-to-device message left the queue without being completed or rejected.
+    CloudToDeviceDeadLettered {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+        /// Why.
+        outcome: DeadLetter,
+        /// The protocol over which it had been handed out at least once.
+        delivered_over: Option<Protocol>,
+    },
+    /// The queue of a device was purged by the service.
+    QueuePurged {
+        /// The device.
+        device: DeviceId,
+        /// How many messages that dropped; 0 counts as a purge too.
+        messages: u64,
+    },
+    /// A device completed a file upload.
+    FileUploadCompleted {
+        /// The device.
+        device: DeviceId,
+        /// Name of the blob.
+        blob: String,
+        /// Length of the blob.
+        blob_bytes: u64,
+        /// Whether the device reported success.
+        success: bool,
+    },
+    /// The service side was refused for want of rights (401xxx).
+    ServiceOperationRefused {
+        /// The device that the operation names, if it names one.
+        device: Option<DeviceId>,
+        /// The operation, e.g. `direct method`.
+        operation: String,
+        /// The caller.
+        caller: String,
+        /// IoT Hub's code.
+        code: u32,
+    },
+    /// Somebody wrote a certificate of the hub, or tried to.
+    CertificateWritten {
+        /// Name of the certificate.
+        name: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// What changed; nothing on a failure.
+        change: Option<CertificateChange>,
+        /// The caller.
+        caller: String,
+    },
+    /// Somebody deleted a certificate of the hub, or tried to.
+    CertificateDeleted {
+        /// Name of the certificate.
+        name: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// Whether there had been one.
+        existed: bool,
+        /// The caller.
+        caller: String,
+    },
+    /// Somebody added or edited a diagnostic setting of the hub, or tried to.
+    DiagnosticSettingWritten {
+        /// Name of the setting.
+        name: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// Log categories that are enabled afterwards in this setting; empty on a failure.
+        enabled_categories: Vec<String>,
+        /// The caller.
+        caller: String,
+    },
+    /// Somebody deleted a diagnostic setting of the hub, or tried to.
+    DiagnosticSettingDeleted {
+        /// Name of the setting.
+        name: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// Whether there had been one.
+        existed: bool,
+        /// The caller.
+        caller: String,
+    },
+    /// The hub's network rules were changed.
+    NetworkRulesChanged(NetworkRules),
     /// An authenticated device asked for something it has no right to.
     OperationRefused {
         /// The device.
@@ -180,6 +307,63 @@ pub enum HubEvent {
         /// Up to 32 bytes of the offending packet, hexadecimal.
         bytes_hex: String,
     },
+}
+
+/// What a certificate write changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateChange {
+    /// A new name.
+    Added,
+    /// The name was there, the thumbprint is another.
+    Replaced,
+    /// The same certificate again, or its verification.
+    Unchanged,
+}
+
+/// Why a cloud-to-device message left the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetter {
+    /// Its time to live passed.
+    Expired,
+    /// It was handed out too often.
+    DeliveryCountExceeded,
+    /// The queue was purged.
+    Purged,
+}
+
+/// The hub's network rules, as the management plane holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkRules {
+    /// What happens to an address that no rule names.
+    pub default_action: FilterAction,
+    /// Rules in order; the first that covers an address decides.
+    pub rules: Vec<FilterRule>,
+    /// Whether `default_action` was stated (`networkRuleSets`) or is the older model's (`ipFilterRules`).
+    pub stated: bool,
+}
+
+/// One network rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterRule {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub action: FilterAction,
+    /// Whom it covers.
+    pub network: IpNet,
+}
+
+/// What a network rule does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterAction {
+    /// Lets in.
+    #[default]
+    Allow,
+    /// Keeps out.
+    Deny,
 }
 
 /// A refused connection attempt, with every independent cause.
@@ -256,6 +440,8 @@ pub enum RefusalCause {
         /// What was wrong with it.
         reason: String,
     },
+    /// The source address is kept out by the hub's network rules.
+    IpFiltered,
     /// The protocol level is not MQTT 3.1.1.
     ProtocolLevel {
         /// The level offered.
@@ -298,7 +484,7 @@ pub enum RegisteredAuthentication {
 }
 
 /// How an accepted device proved itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UsedAuthentication {
     /// A SAS token valid until then.
@@ -310,6 +496,8 @@ pub enum UsedAuthentication {
     X509 {
         /// The leaf's `notAfter`.
         not_after: Timestamp,
+        /// SHA-256 of the leaf, upper-case hexadecimal.
+        sha256: String,
     },
 }
 
@@ -377,5 +565,10 @@ pub enum Operation {
     Subscribe {
         /// The filter, as sent.
         filter: String,
+    },
+    /// An HTTPS request.
+    Request {
+        /// Method and path, as sent.
+        line: String,
     },
 }

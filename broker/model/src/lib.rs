@@ -12,13 +12,17 @@ mod security;
 mod time;
 
 pub use event::{
-    CloseReason, ConnectionRefused, HubEvent, HubRecord, MethodOutcome, Operation, Protocol, RefusalCause,
-    RegisteredAuthentication, TwinSection, UsedAuthentication,
+    CertificateChange, CloseReason, ConnectionRefused, DeadLetter, FilterAction, FilterRule, HubEvent,
+    HubRecord, MethodOutcome, NetworkRules, Operation, Protocol, RefusalCause, RegisteredAuthentication,
+    TwinSection, UsedAuthentication,
 };
 pub use id::{ConnectionId, DeviceId, InvalidId, ModuleId};
 pub use peer::{PeerFacts, TlsVersion};
-pub use rules::{InvalidRange, RangeRule, RangeRuleType, SecurityGroup, ThreatList};
+pub use rules::{
+    AllowList, AllowRuleType, InvalidRange, Profile, RangeRule, RangeRuleType, SecurityGroup, ThreatList,
+};
 pub use security::{
-    AgentIdentity, Flow, FlowDirection, FlowProtocol, SecurityEvent, SecurityPayload, SystemInformation,
+    AgentIdentity, Flow, FlowDirection, FlowProtocol, ListeningPort, Login, ProcessCreate, SecurityEvent,
+    SecurityPayload, SystemInformation,
 };
 pub use time::{Monotonic, Now, Timestamp};

@@ -10,8 +10,72 @@ use serde::{Deserialize, Serialize};
 /// A range rule type of `Microsoft.Security/deviceSecurityGroups`, without its `NotInAllowedRange` suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RangeRuleType {
+    /// Distinct TCP and UDP connections that the device reported.
+    ActiveConnections,
+    /// Cloud-to-device messages over AMQP.
+    AmqpC2DMessages,
+    /// Cloud-to-device messages over MQTT.
+    MqttC2DMessages,
+    /// Cloud-to-device messages over HTTPS.
+    HttpC2DMessages,
+    /// Cloud-to-device messages rejected over AMQP.
+    AmqpC2DRejectedMessages,
+    /// Cloud-to-device messages rejected over MQTT.
+    MqttC2DRejectedMessages,
+    /// Cloud-to-device messages rejected over HTTPS.
+    HttpC2DRejectedMessages,
+    /// Telemetry messages accepted over AMQP.
+    AmqpD2CMessages,
     /// Telemetry messages accepted over MQTT.
     MqttD2CMessages,
+    /// Telemetry messages accepted over HTTPS.
+    HttpD2CMessages,
+    /// Invocations of direct methods.
+    DirectMethodInvokes,
+    /// Failed logins on the device.
+    FailedLocalLogins,
+    /// Completed file uploads.
+    FileUploads,
+    /// Purges of the device's queue.
+    QueuePurges,
+    /// Updates of module twins.
+    TwinUpdates,
+    /// Operations that failed as unauthorized.
+    UnauthorizedOperations,
+}
+
+/// An allow-list rule type of `Microsoft.Security/deviceSecurityGroups`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum AllowRuleType {
+    /// Outbound connections only to these networks.
+    ConnectionToIpNotAllowed,
+    /// Inbound connections only from these networks.
+    ConnectionFromIpNotAllowed,
+    /// Only these local users sign in.
+    LocalUserNotAllowed,
+    /// Only these executables run, by path or by base name.
+    ProcessNotAllowed,
+}
+
+/// What an enabled allow-list rule allows; an empty list allows nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowList {
+    /// Networks, for the connection rules.
+    Networks(Vec<IpNet>),
+    /// Names, for users and processes.
+    Names(Vec<String>),
+}
+
+/// How the defender treats what Azure cannot do or does not document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Beyond Azure where that makes an attack visible; such alerts are marked `x-standin`.
+    #[default]
+    Extended,
+    /// As Azure, blind spots included.
+    AzureFaithful,
 }
 
 /// One enabled range rule: an alert is raised when the count of a window is below `min` or above `max`.
@@ -95,6 +159,9 @@ impl RangeRule {
 pub struct SecurityGroup {
     /// Enabled range rules.
     pub ranges: BTreeMap<RangeRuleType, RangeRule>,
+    /// Enabled allow lists.
+    #[serde(default)]
+    pub allow_lists: BTreeMap<AllowRuleType, AllowList>,
 }
 
 /// Addresses that threat intelligence calls suspicious.

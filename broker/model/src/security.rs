@@ -36,8 +36,49 @@ pub enum SecurityPayload {
     SystemInformation(SystemInformation),
     /// The agent is alive.
     Heartbeat,
+    /// Somebody signed in on the device, or tried to.
+    Login(Login),
+    /// A process was started.
+    ProcessCreate(ProcessCreate),
+    /// Ports on which the device listens.
+    ListeningPorts(Vec<ListeningPort>),
     /// A kind that is recorded but not yet judged, by its schema name.
     Other(String),
+}
+
+/// An attempt to sign in on the device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// User name, or the user id as text where no name was given.
+    pub user: String,
+    /// Whether it succeeded.
+    pub success: bool,
+    /// What did the check, e.g. `/sbin/login`.
+    pub executable: String,
+    /// Where from, for remote logins.
+    pub remote_address: Option<IpAddr>,
+}
+
+/// A started process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessCreate {
+    /// Path of the executable.
+    pub executable: String,
+    /// Its command line.
+    pub command_line: String,
+    /// The user it runs as, name or id.
+    pub user: String,
+}
+
+/// A port on which the device listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ListeningPort {
+    /// Transport protocol.
+    pub protocol: FlowProtocol,
+    /// Local address.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
 }
 
 /// What the device runs.

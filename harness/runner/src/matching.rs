@@ -50,12 +50,10 @@ fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
 
 fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
     match (wanted, record) {
-        (EventMatch::NetworkConnected(wanted), HarnessRecord::Network { device, fact }) => match fact {
-            NetworkFact::ConnectionOpened { remote, .. } => {
-                is(&wanted.device, device) && matches_remote(wanted, IpAddr::V4(*remote.ip()), remote.port())
-            }
-            _ => false,
-        },
+        (
+            EventMatch::NetworkConnected(wanted),
+            HarnessRecord::Network { device, fact: NetworkFact::ConnectionOpened { remote, .. } },
+        ) => is(&wanted.device, device) && matches_remote(wanted, IpAddr::V4(*remote.ip()), remote.port()),
         (EventMatch::AdversaryReceived(wanted), HarnessRecord::AdversaryReceived { endpoint, topic, .. }) => {
             wanted.endpoint.is_none_or(|wanted| *endpoint == wanted.to_string())
                 && wanted.topic.as_ref().is_none_or(|wanted| wanted == topic)
@@ -97,6 +95,7 @@ fn cause_of(cause: &RefusalCause) -> Cause {
         RefusalCause::X509Malformed { .. } => Cause::X509Malformed,
         RefusalCause::UnknownDevice => Cause::UnknownDevice,
         RefusalCause::DeviceDisabled => Cause::DeviceDisabled,
+        RefusalCause::IpFiltered => Cause::IpFiltered,
         RefusalCause::CredentialMissing => Cause::CredentialMissing,
         RefusalCause::CredentialKindMismatch => Cause::CredentialKindMismatch,
         RefusalCause::UserNameMalformed { .. } => Cause::UserNameMalformed,

@@ -104,13 +104,13 @@ impl Trial<'_> {
         if results[0].verdict != Verdict::Pass {
             return results;
         }
-        if scenario.controls.skip_benign_twin.is_none() {
-            if let Some(twin) = benign_twin(scenario) {
-                results.push(match self.run_once(&twin, &Variant::Benign) {
-                    Ok(ran) => self.judge_benign(&ran),
-                    Err(finding) => self.infra(Variant::Benign, finding),
-                });
-            }
+        if scenario.controls.skip_benign_twin.is_none()
+            && let Some(twin) = benign_twin(scenario)
+        {
+            results.push(match self.run_once(&twin, &Variant::Benign) {
+                Ok(ran) => self.judge_benign(&ran),
+                Err(finding) => self.infra(Variant::Benign, finding),
+            });
         }
         if scenario.controls.skip_boundary.is_none() {
             for slug in &scenario.detects {
@@ -139,11 +139,11 @@ impl Trial<'_> {
                 findings.extend(wrong);
             }
         }
-        if verdict == Verdict::Pass {
-            if let Some(finding) = self.compare_snapshot(ran) {
-                verdict = Verdict::Fail;
-                findings.push(finding);
-            }
+        if verdict == Verdict::Pass
+            && let Some(finding) = self.compare_snapshot(ran)
+        {
+            verdict = Verdict::Fail;
+            findings.push(finding);
         }
         self.result(Variant::Main, verdict, findings, ran)
     }

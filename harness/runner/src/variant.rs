@@ -42,26 +42,26 @@ impl fmt::Display for Variant {
 /// The benign twin; nothing when the scenario holds no attack.
 pub(crate) fn benign_twin(scenario: &Scenario) -> Option<Scenario> {
     let mut twin = scenario.clone();
-    let replaced = replace_attacks(&mut twin.steps);
-    replaced.then_some(twin)
+    (replace_attacks(&mut twin.steps) > 0).then_some(twin)
 }
 
-fn replace_attacks(steps: &mut [Step]) -> bool {
-    let mut any = false;
+/// Puts the benign steps in place of each attack; how many there were.
+fn replace_attacks(steps: &mut [Step]) -> usize {
+    let mut replaced = 0;
     for step in steps {
-        any |= match step {
+        match step {
             Step::Malicious(malicious) => {
                 malicious.attack = std::mem::take(&mut malicious.benign);
-                true
+                replaced += 1;
             }
             Step::Parallel(branches) => {
-                branches.iter_mut().fold(false, |any, branch| replace_attacks(branch) || any)
+                replaced += branches.iter_mut().map(|branch| replace_attacks(branch)).sum::<usize>();
             }
-            Step::Repeat(repeat) => replace_attacks(&mut repeat.steps),
-            _ => false,
-        };
+            Step::Repeat(repeat) => replaced += replace_attacks(&mut repeat.steps),
+            _ => {}
+        }
     }
-    any
+    replaced
 }
 
 /// One side of a boundary.

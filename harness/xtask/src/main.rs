@@ -13,6 +13,7 @@ mod setup;
 mod tests;
 mod tidy;
 mod toolchain;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -76,7 +77,11 @@ fn main() -> ExitCode {
 fn carry_out(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run { consent, arguments } => run::scenarios(&Setup::all(consent), &arguments),
-        Task::Test { consent, arguments } => tests::run(&Setup::all(consent), &arguments),
+        Task::Test { consent, arguments } => {
+            let setup = Setup::all(consent);
+            tools::prepare(consent);
+            tests::run(&setup, &arguments)
+        }
         Task::Firmware { consent } => {
             let way = toolchain::prepare(consent)?;
             println!("{}", firmware::build(&way)?.display());

@@ -78,7 +78,7 @@ impl World {
     }
 
     pub(crate) fn see_accepted_x509(&mut self, seconds: i64, device: &str, not_after: i64) {
-        self.see(seconds, accepted(device, UsedAuthentication::X509 { not_after: at(not_after) }));
+        self.see(seconds, accepted(device, UsedAuthentication::X509 { not_after: at(not_after), sha256: String::new() }));
     }
 
     /// A refusal of an id that is not in the identity registry.

@@ -39,7 +39,8 @@ impl Core {
     }
 
     /// The identity is connected from now on; it listens for no methods yet.
-    pub(crate) fn connected(&mut self, identity: ClientIdentity) {
+    pub(crate) fn connected(&mut self, identity: ClientIdentity, protocol: Protocol) {
+        self.last_protocols.insert(identity.device.clone(), protocol);
         self.presence.insert(identity, Presence::default());
     }
 

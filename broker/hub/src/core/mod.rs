@@ -19,7 +19,7 @@ mod twin;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hilarm_model::{DeviceId, HubEvent, HubRecord, Monotonic, Now};
+use hilarm_model::{DeviceId, HubEvent, HubRecord, Monotonic, Now, Protocol};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -71,6 +71,7 @@ pub(crate) struct Core {
     queues: BTreeMap<DeviceId, CloudToDeviceQueue>,
     invocations: Invocations,
     presence: BTreeMap<ClientIdentity, Presence>,
+    last_protocols: BTreeMap<DeviceId, Protocol>,
     timers: Timers<CoreTimer>,
     records: VecDeque<HubRecord>,
     notices: VecDeque<Notice>,
@@ -87,6 +88,7 @@ impl Core {
             queues: BTreeMap::new(),
             invocations: Invocations::new(random.random()),
             presence: BTreeMap::new(),
+            last_protocols: BTreeMap::new(),
             timers: Timers::new(),
             records: VecDeque::new(),
             notices: VecDeque::new(),

@@ -245,7 +245,8 @@ impl Core {
         let message = CloudToDeviceMessage { message_id: message_id.clone(), payload, properties, expiry };
         let token = queue.enqueue(message);
         self.timers.set_calendar(expiry, CoreTimer::Expiry(device.clone(), token));
-        self.record(HubEvent::CloudToDeviceEnqueued { device: device.clone(), message_id }, now);
+        let protocol = self.last_protocols.get(&device).copied();
+        self.record(HubEvent::CloudToDeviceEnqueued { device: device.clone(), message_id, protocol }, now);
         self.notify(&identity, Notice::CloudToDeviceWaiting { device });
         Ok(ServiceReply::Done)
     }

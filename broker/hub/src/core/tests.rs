@@ -44,7 +44,7 @@ fn core() -> Core {
 
 fn connected() -> Core {
     let mut core = core();
-    core.connected(pump());
+    core.connected(pump(), Protocol::Mqtt);
     core
 }
 
@@ -162,7 +162,11 @@ fn a_message_is_enqueued_delivered_and_completed() {
     assert_eq!(
         facts(&mut core),
         [
-            HubEvent::CloudToDeviceEnqueued { device: device.clone(), message_id: message_id.clone() },
+            HubEvent::CloudToDeviceEnqueued {
+                device: device.clone(),
+                message_id: message_id.clone(),
+                protocol: Some(Protocol::Mqtt),
+            },
             HubEvent::CloudToDeviceDelivered {
                 device: device.clone(),
                 message_id: message_id.clone(),
@@ -229,7 +233,7 @@ fn a_lifetime_out_of_bounds_and_a_payload_too_large_are_refused() {
 fn a_method_of_an_absent_device_is_offline_at_once_and_recorded() {
     let mut core = core();
     assert_eq!(invoke(&mut core, at(0)).unwrap_err().code(), 404_103);
-    core.connected(pump());
+    core.connected(pump(), Protocol::Mqtt);
     assert_eq!(invoke(&mut core, at(0)).unwrap_err().code(), 404_103, "connected, and not listening");
     assert_eq!(facts(&mut core), vec![invoked(MethodOutcome::DeviceOffline); 2]);
 }
@@ -261,7 +265,7 @@ fn twin_changes_are_facts_with_their_version_and_reach_only_the_connected() {
     let patch = || ServiceRequest::PatchDesired { device: device(), module: None, patch: json!({"rate": 5}) };
     core.service(patch(), at(0)).unwrap();
     assert_eq!(notices(&mut core), []);
-    core.connected(pump());
+    core.connected(pump(), Protocol::Mqtt);
     core.service(patch(), at(1)).unwrap();
     let body = json!({"rate": 5, "$version": 3});
     assert_eq!(notices(&mut core), [Notice::DesiredChanged { identity: pump(), body, version: 3 }]);

@@ -67,7 +67,7 @@ impl Mqtt {
         }
         let session_present = self.open_session(core, &identity, connect.clean_session);
         self.online.insert(identity.clone(), id);
-        self.install_client(core, id, identity.clone(), connect, used, now);
+        self.install_client(core, id, identity.clone(), connect, &used, now);
         let bytes = encode::connack(session_present, ConnectReturnCode::Accepted);
         self.outputs.push_back(Output::Send { connection: id, bytes });
         self.record_accepted(core, id, &identity, used, session_present, now);
@@ -79,7 +79,7 @@ impl Mqtt {
         let stored = if clean { None } else { self.sessions.remove(identity) };
         let session_present = stored.is_some();
         let session: Session = stored.unwrap_or_default();
-        core.connected(identity.clone());
+        core.connected(identity.clone(), Protocol::Mqtt);
         core.listens_for_methods(identity, session.granted(Subscription::Methods).is_some());
         self.sessions.insert(identity.clone(), session);
         session_present
@@ -91,13 +91,13 @@ impl Mqtt {
         id: ConnectionId,
         identity: ClientIdentity,
         connect: &Connect<'_>,
-        used: UsedAuthentication,
+        used: &UsedAuthentication,
         now: Now,
     ) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let silence_max = silence_max(connect.keep_alive_s, core.config.keep_alive_cap);
         let token_timer = match used {
-            UsedAuthentication::Sas { expiry } => Some(expiry + core.config.sas_grace),
+            UsedAuthentication::Sas { expiry } => Some(*expiry + core.config.sas_grace),
             UsedAuthentication::X509 { .. } => None,
         };
         self.timers.clear(connection.silence_timer, MqttTimer::Silence(id));

@@ -97,6 +97,8 @@ pub enum Cause {
     UnknownDevice,
     /// The device is disabled.
     DeviceDisabled,
+    /// The source address is kept out by the hub's network rules.
+    IpFiltered,
     /// No credential.
     CredentialMissing,
     /// The wrong kind of credential.

@@ -63,12 +63,12 @@ fn judge(
         }
         (DeviceAuthentication::SelfSigned { primary, secondary }, None, Some(leaf)) => {
             let not_after = x509::judge_thumbprint(leaf, primary, secondary.as_ref(), now)?;
-            Ok(UsedAuthentication::X509 { not_after })
+            Ok(UsedAuthentication::X509 { not_after, sha256: x509::sha256(leaf) })
         }
-        (DeviceAuthentication::CertificateAuthority, None, Some(_)) => {
+        (DeviceAuthentication::CertificateAuthority, None, Some(leaf)) => {
             let not_after =
                 x509::judge_chain(presented.chain, registry.authorities(), &identity.device, now)?;
-            Ok(UsedAuthentication::X509 { not_after })
+            Ok(UsedAuthentication::X509 { not_after, sha256: x509::sha256(leaf) })
         }
     }
 }

@@ -11,6 +11,11 @@ use crate::core::registry::Thumbprint;
 /// Presented intermediates beyond this many are not looked at.
 const INTERMEDIATES_MAX: usize = 8;
 
+/// SHA-256 thumbprint, upper-case hexadecimal.
+pub(super) fn sha256(der: &[u8]) -> String {
+    hex::encode_upper(Sha256::digest(der))
+}
+
 /// Judges a leaf against configured thumbprints; its `notAfter` comes back when it is good.
 pub(super) fn judge_thumbprint(
     leaf: &[u8],
@@ -20,7 +25,7 @@ pub(super) fn judge_thumbprint(
 ) -> Result<Timestamp, Vec<RefusalCause>> {
     let parsed = parse(leaf)?;
     let sha1 = hex::encode_upper(Sha1::digest(leaf));
-    let sha256 = hex::encode_upper(Sha256::digest(leaf));
+    let sha256 = sha256(leaf);
     let configured = || std::iter::once(primary).chain(secondary);
     let matches = configured().any(|print| print.as_str() == sha1 || print.as_str() == sha256);
     let mut causes = Vec::new();
