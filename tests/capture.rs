@@ -1,16 +1,16 @@
 //! The capture of a QEMU run against the hub's own count: each frame is taken apart again by hand (IPv4, TCP,
 //! TLS 1.3 with the secrets that the capture carries), and every byte that the hub consumed must be there.
 //! Implements RFC 8446, 5.2, 5.3 and 7.1, for TLS_AES_128_GCM_SHA256.
+#![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use hilarm_board::{Board, Elf};
 use hilarm_runner::{Entry, HarnessRecord, Trial, Verdict, read_journal};
 use hilarm_scenario::ScenarioFile;
-use hilarm_tests::{boards, firmware, in_ci, scenario};
+use hilarm_tests::{qemu, scenario};
 use pcap_file::pcapng::{Block, PcapNgReader};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Prk};
@@ -208,18 +208,6 @@ fn expand_label(secret: &[u8], label: &[u8], out: &mut [u8]) {
     let info: [&[u8]; 4] = [&length, &[label.len() as u8], label, &[0]];
     let secret = Prk::new_less_safe(HKDF_SHA256, secret);
     secret.expand(&info, Length(out.len())).unwrap().fill(out).unwrap();
-}
-
-fn qemu() -> Option<(Board, Elf)> {
-    let board = boards().into_iter().find(|board| board.id == "qemu-mps2-an385").unwrap();
-    match firmware(&board) {
-        Ok(elf) => Some((board, elf.unwrap())),
-        Err(reason) => {
-            assert!(!in_ci(), "CI must have QEMU and the firmware: {reason}");
-            eprintln!("passed over: {reason}");
-            None
-        }
-    }
 }
 
 /// A scenario without its controls, which have captures of their own.

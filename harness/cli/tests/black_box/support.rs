@@ -38,13 +38,13 @@ impl Project {
         for board in fs::read_dir(shipped.join("boards")).unwrap() {
             let path = board.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            project.write(&format!("boards/{name}"), &fs::read_to_string(&path).unwrap());
+            project.write(&format!("boards/{name}"), fs::read_to_string(&path).unwrap());
         }
         fs::create_dir_all(project.path("scenarios")).unwrap();
         for id in ids {
             let snapshot = format!("scenarios/snapshots/{}.snap", id.replace('/', "__"));
             for file in [format!("scenarios/{id}.yaml"), snapshot] {
-                project.write(&file, &fs::read_to_string(shipped.join(&file)).unwrap());
+                project.write(&file, fs::read_to_string(shipped.join(&file)).unwrap());
             }
         }
         project
@@ -102,18 +102,9 @@ impl Project {
     /// The built firmware as `firmware.elf` in this folder, so that processes which run it can be told apart.
     /// Without QEMU or firmware a test passes over, outside CI.
     pub(crate) fn firmware(&self) -> Option<String> {
-        let board = hilarm_tests::boards().into_iter().find(|board| board.id == QEMU_BOARD).unwrap();
-        match hilarm_tests::firmware(&board) {
-            Ok(elf) => {
-                self.write("firmware.elf", fs::read(elf.unwrap().path()).unwrap());
-                Some(self.path("firmware.elf").to_string_lossy().into_owned())
-            }
-            Err(reason) => {
-                assert!(!hilarm_tests::in_ci(), "CI must have QEMU and the firmware: {reason}");
-                eprintln!("passed over: {reason}");
-                None
-            }
-        }
+        let (_, elf) = hilarm_tests::qemu()?;
+        self.write("firmware.elf", fs::read(elf.path()).unwrap());
+        Some(self.path("firmware.elf").to_string_lossy().into_owned())
     }
 
     /// The journals of all runs so far.
