@@ -91,6 +91,8 @@ impl Project {
         for name in ["CI", "HILARM_QEMU", "INSTA_UPDATE", "INSTA_FORCE_PASS", "NO_COLOR", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
+        // What a killed run leaves behind goes with the project.
+        command.env("TMPDIR", self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
