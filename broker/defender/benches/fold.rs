@@ -93,7 +93,10 @@ fn provisioned(devices: usize) -> Defender {
     let mut defender = Defender::new();
     let mut handle = |event| defender.handle(&HubRecord { at: T0, event });
     let range = RangeRule::new(1, 1_000, Duration::from_secs(300)).expect("a valid range");
-    let group = SecurityGroup { ranges: [(RangeRuleType::MqttD2CMessages, range)].into() };
+    let group = SecurityGroup {
+        ranges: [(RangeRuleType::MqttD2CMessages, range)].into(),
+        ..SecurityGroup::default()
+    };
     handle(HubEvent::SecurityGroupConfigured { name: "default".into(), group });
     let net = |n: u32| Ipv4Net::new(Ipv4Addr::from(0xc612_0000 + n * 8), 30).expect("a valid prefix");
     handle(HubEvent::ThreatListLoaded(ThreatList {

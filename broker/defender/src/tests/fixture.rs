@@ -78,7 +78,10 @@ impl World {
     }
 
     pub(crate) fn see_accepted_x509(&mut self, seconds: i64, device: &str, not_after: i64) {
-        self.see(seconds, accepted(device, UsedAuthentication::X509 { not_after: at(not_after), sha256: String::new() }));
+        self.see(
+            seconds,
+            accepted(device, UsedAuthentication::X509 { not_after: at(not_after), sha256: String::new() }),
+        );
     }
 
     /// A refusal of an id that is not in the identity registry.
@@ -118,7 +121,7 @@ fn registered_with(device: &str, group: &str, authentication: RegisteredAuthenti
 /// A group that allows `min..=max` telemetry messages over MQTT in windows of `seconds`.
 pub(crate) fn group(min: u64, max: u64, seconds: u64) -> SecurityGroup {
     let rule = RangeRule::new(min, max, Duration::from_secs(seconds)).unwrap();
-    SecurityGroup { ranges: [(RangeRuleType::MqttD2CMessages, rule)].into() }
+    SecurityGroup { ranges: [(RangeRuleType::MqttD2CMessages, rule)].into(), ..SecurityGroup::default() }
 }
 
 pub(crate) fn configured(name: &str, group: SecurityGroup) -> HubEvent {
