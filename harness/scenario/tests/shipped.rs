@@ -52,14 +52,54 @@ fn attacks_say_what_they_are_and_what_detects_them() {
     }
 }
 
+/// Detections that nothing provokes yet, and what is missing. An entry goes when its scenario comes.
+const WITHOUT_SCENARIO: &[(&str, &str)] = &[
+    ("c2d-amqp", "no device speaks AMQP 1.0"),
+    ("c2d-rejected-amqp", "no device speaks AMQP 1.0"),
+    ("d2c-amqp", "no device speaks AMQP 1.0"),
+    ("certificate-added", "the hub's management plane"),
+    ("certificate-deleted", "the hub's management plane"),
+    ("certificate-add-failed", "the hub's management plane"),
+    ("certificate-delete-failed", "the hub's management plane"),
+    ("diagnostic-setting-edited", "the hub's management plane"),
+    ("diagnostic-setting-deleted", "the hub's management plane"),
+    ("active-connections", "a scenario"),
+    ("c2d-mqtt", "a scenario"),
+    ("c2d-mqtt-device", "a scenario"),
+    ("c2d-http", "HTTPS of devices"),
+    ("c2d-rejected-http", "HTTPS of devices"),
+    ("c2d-rejected-mqtt", "a device that withholds its PUBACK"),
+    ("d2c-http", "HTTPS of devices"),
+    ("direct-methods", "a scenario"),
+    ("file-uploads", "HTTPS of devices"),
+    ("queue-purges", "a scenario"),
+    ("twin-updates", "a scenario"),
+    ("unauthorized-operations", "a scenario"),
+    ("outbound-connection-not-allowed", "a scenario"),
+    ("failed-local-logins", "logins on the device"),
+    ("local-user-not-allowed", "logins on the device"),
+    ("process-not-allowed", "tasks that the device starts"),
+    ("identical-credentials", "recommendations"),
+    ("ip-filter-default-deny", "recommendations"),
+    ("ip-filter-large-range", "recommendations"),
+    ("diagnostics-logs", "recommendations"),
+];
+
 #[test]
 fn every_detection_has_a_scenario_of_its_name() {
     let shipped = shipped();
     for detection in hilarm_defender::catalogue() {
-        let detects = |file: &&ScenarioFile| file.scenario.detects.iter().any(|slug| slug == detection.slug);
-        let file =
-            shipped.iter().find(detects).unwrap_or_else(|| panic!("nothing detects {}", detection.slug));
-        assert!(file.id.ends_with(&format!("/{}", detection.slug)), "{} is {}", file.id, detection.slug);
+        let name = format!("/{}", detection.slug);
+        let own = shipped.iter().find(|file| file.id.ends_with(&name) && !file.id.starts_with("campaigns/"));
+        let missing = WITHOUT_SCENARIO.iter().find(|(slug, _)| *slug == detection.slug);
+        let file = match (own, missing) {
+            (None, Some(_)) => continue,
+            (Some(file), None) => file,
+            (None, None) => panic!("nothing is named {}", detection.slug),
+            (Some(file), Some(_)) => panic!("{} is there: take it out of WITHOUT_SCENARIO", file.id),
+        };
+        let detects = file.scenario.detects.iter().any(|slug| slug == detection.slug);
+        assert!(detects, "{} does not detect what it is named for", file.id);
         for technique in &file.scenario.attack {
             let listed = detection.attack.contains(&technique.as_str());
             assert!(listed, "{}: {technique} is not among {:?}", file.id, detection.attack);
