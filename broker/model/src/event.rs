@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::{
     AgentIdentity, ConnectionId, DeviceId, ModuleId, Profile, SecurityEvent, SecurityGroup, ThreatList,
-    Timestamp, TlsVersion,
+    Timestamp, TlsVersion, Tuning,
 };
 
 /// A HubEvent with the hub's calendar time at which it became true.
@@ -54,6 +54,8 @@ pub enum HubEvent {
     },
     /// The defender's profile was chosen.
     ProfileConfigured(Profile),
+    /// The defender's knobs were set.
+    DefenderTuned(Tuning),
     /// A security group was deleted.
     SecurityGroupRemoved {
         /// Its name, lower case.

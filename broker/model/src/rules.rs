@@ -78,6 +78,22 @@ pub enum Profile {
     AzureFaithful,
 }
 
+/// The defender's knobs, with the defaults that defender.md settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tuning {
+    /// Updates of device twins count like those of module twins.
+    pub include_device_twins: bool,
+    /// An allowed network of more IPv4 addresses than this is too large.
+    pub allowed_network_addresses_max: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { include_device_twins: false, allowed_network_addresses_max: 65_536 }
+    }
+}
+
 /// One enabled range rule: an alert is raised when the count of a window is below `min` or above `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawRangeRule")]
