@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use hilarm_hub::{DeviceAuthentication, Hub, HubConfig, Input, ServiceRequest, SymmetricKey};
+use hilarm_hub::{DeviceAuthentication, Hub, HubConfig, Input, Listener, ServiceRequest, SymmetricKey};
 use hilarm_model::{ConnectionId, DeviceId, Monotonic, Now, PeerFacts, Timestamp, TlsVersion};
 use hmac::{Hmac, Mac};
 
@@ -69,7 +69,7 @@ fn online() -> Hub {
         version: TlsVersion::Stated,
         suite: "none".into(),
     };
-    hub.handle_input(Input::Opened { connection: CONNECTION, facts }, now());
+    hub.handle_input(Input::Opened { connection: CONNECTION, listener: Listener::Mqtt, facts }, now());
     hub.handle_input(Input::Received { connection: CONNECTION, bytes: &connect(key.as_bytes()) }, now());
     assert!(hub.poll_output().is_some(), "CONNACK");
     drain(&mut hub);

@@ -6,8 +6,18 @@ use hilarm_model::{ConnectionId, HubRecord, Monotonic, Now, PeerFacts, Timestamp
 
 use crate::config::HubConfig;
 use crate::core::Core;
+use crate::https::Https;
 use crate::mqtt::Mqtt;
 use crate::service::{HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
+
+/// Which of the hub's listeners a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// MQTT 3.1.1 over TLS.
+    Mqtt,
+    /// HTTP/1.1 over TLS.
+    Https,
+}
 
 /// What reaches the hub from a transport.
 #[derive(Debug)]
@@ -16,6 +26,8 @@ pub enum Input<'a> {
     Opened {
         /// Its number, never used twice.
         connection: ConnectionId,
+        /// Where it came to.
+        listener: Listener,
         /// What the transport learned about the peer.
         facts: PeerFacts,
     },
@@ -55,20 +67,30 @@ pub enum Output {
 pub struct Hub {
     core: Core,
     mqtt: Mqtt,
+    https: Https,
 }
 
 impl Hub {
     /// An empty hub. Equal seeds and equal inputs give equal outputs.
     pub fn new(config: HubConfig, seed: u64) -> Self {
-        Self { core: Core::new(config, seed), mqtt: Mqtt::new() }
+        Self { core: Core::new(config, seed), mqtt: Mqtt::new(), https: Https::new() }
     }
 
     /// Takes what a transport has.
     pub fn handle_input(&mut self, input: Input<'_>, now: Now) {
         match input {
-            Input::Opened { connection, facts } => self.mqtt.opened(&self.core, connection, facts, now),
+            Input::Opened { connection, listener, facts } => match listener {
+                Listener::Mqtt => self.mqtt.opened(&self.core, connection, facts, now),
+                Listener::Https => self.https.opened(&self.core, connection, facts, now),
+            },
+            Input::Received { connection, bytes } if self.https.holds(connection) => {
+                self.https.received(&mut self.core, connection, bytes, now);
+            }
             Input::Received { connection, bytes } => {
                 self.mqtt.received(&mut self.core, connection, bytes, now);
+            }
+            Input::Closed { connection } if self.https.holds(connection) => {
+                self.https.closed(&mut self.core, connection, now);
             }
             Input::Closed { connection } => self.mqtt.closed(&mut self.core, connection, now),
         }
@@ -80,12 +102,13 @@ impl Hub {
         self.core.handle_timeout(now);
         self.carry_notices(now);
         self.mqtt.handle_timeout(&mut self.core, now);
+        self.https.handle_timeout(&mut self.core, now);
         self.carry_notices(now);
     }
 
     /// The next thing for a transport to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.mqtt.poll_output()
+        self.mqtt.poll_output().or_else(|| self.https.poll_output())
     }
 
     /// The next fact, in the order in which they became true.
@@ -96,7 +119,8 @@ impl Hub {
     /// When [`Self::handle_timeout`] should be called at the latest. Never too late; it may be too early,
     /// which does no harm. Calendar deadlines are converted on the assumption that the calendar does not jump.
     pub fn poll_timeout(&self, now: Now) -> Option<Monotonic> {
-        let deadlines = [self.core.poll_timeout(now), self.mqtt.poll_timeout(now)];
+        let deadlines =
+            [self.core.poll_timeout(now), self.mqtt.poll_timeout(now), self.https.poll_timeout(now)];
         deadlines.into_iter().flatten().min()
     }
 

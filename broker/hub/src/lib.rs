@@ -1,12 +1,13 @@
 //! IoT Hub as a sans-I/O state machine: identities, authentication with exact causes, MQTT 3.1.1, twins,
 //! direct methods, cloud-to-device messages, and security messages decoded into facts.
 //!
-//! `core` is protocol-neutral; `mqtt` is an adapter on it; `security_message` decodes what Defender agents
-//! send. This room never learns that it is attacked: it answers as IoT Hub answers and records facts. It
+//! `core` is protocol-neutral; `mqtt` and `https` are adapters on it; `security_message` decodes what Defender
+//! agents send. This room never learns that it is attacked: it answers as IoT Hub answers and records facts. It
 //! reads no clock, no environment and no socket: [`Hub`] takes time and seed as arguments.
 
 mod config;
 mod core;
+mod https;
 mod hub;
 mod mqtt;
 mod security_message;
@@ -16,5 +17,5 @@ pub use config::HubConfig;
 pub use core::registry::{
     ClientIdentity, DeviceAuthentication, InvalidKey, InvalidThumbprint, SymmetricKey, Thumbprint,
 };
-pub use hub::{Hub, Input, Output};
+pub use hub::{Hub, Input, Listener, Output};
 pub use service::{DeviceView, HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};

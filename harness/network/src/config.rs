@@ -15,13 +15,15 @@ pub const GATEWAY_MAC: [u8; 6] = [0x02, 0x48, 0x49, 0x4C, 0x00, 0x01];
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 53);
 /// The SNTP server, off the link.
 pub const TIME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 123);
+/// The hub's port for device HTTPS.
+pub(crate) const HTTPS_PORT: u16 = 443;
 /// Prefix length of the device network.
 pub(crate) const PREFIX_LEN: u8 = 24;
 
 /// What does not change during a run.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
-    /// Where the hub's MQTT listener is.
+    /// Where the hub's MQTT listener is; its HTTPS listener is at port 443 of the same address.
     pub hub: SocketAddrV4,
     /// The name that resolves to it.
     pub hub_host: String,
@@ -44,6 +46,15 @@ impl NetworkConfig {
             capture_bytes_max: 64 * 1024 * 1024,
         }
     }
+}
+
+/// A listener of the hub. TLS ends in the network for each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HubService {
+    /// MQTT over TLS.
+    Mqtt,
+    /// HTTP/1.1 over TLS.
+    Https,
 }
 
 /// How a device is attached.

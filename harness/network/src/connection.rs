@@ -8,7 +8,7 @@ use hilarm_tls::{TlsError, TlsSession};
 
 use crate::flow::FlowNumber;
 use crate::world::{Ends, Key, Owner, World};
-use crate::{Ended, LinkId, NetworkFact, Output, Standing, StreamId};
+use crate::{Ended, HubService, LinkId, NetworkFact, Output, Standing, StreamId};
 
 /// While more than this waits for the device, nothing more is taken from it: its window closes.
 const OUTGOING_HIGH_WATER: usize = 64 * 1024;
@@ -75,7 +75,7 @@ impl Connection {
                 let address = world.seen_from_outside(&self.ends);
                 let (version, suite) = (TlsVersion::Stated, "none".to_string());
                 let facts = PeerFacts { address, sni, client_chain, version, suite };
-                self.far = FarEnd::Plain(announce(self.ends.link, self.key, facts, world));
+                self.far = FarEnd::Plain(announce(&self.ends, self.key, facts, world));
             }
             Proof::Handshake => match start_session(&self.ends, world) {
                 Ok(session) => self.far = FarEnd::Handshaking(Box::new(session)),
@@ -136,7 +136,7 @@ impl Connection {
         let address = world.seen_from_outside(&self.ends);
         self.far = match std::mem::replace(&mut self.far, FarEnd::Nothing) {
             FarEnd::Handshaking(session) => match session.facts(address) {
-                Some(facts) => FarEnd::Secured(session, announce(self.ends.link, self.key, facts, world)),
+                Some(facts) => FarEnd::Secured(session, announce(&self.ends, self.key, facts, world)),
                 None => FarEnd::Handshaking(session),
             },
             other => other,
@@ -264,9 +264,12 @@ fn start_session(ends: &Ends, world: &mut World) -> Result<TlsSession, TlsError>
     TlsSession::seeded(&world.config.tls, world.seed, &name)
 }
 
-fn announce(link: LinkId, key: Key, facts: PeerFacts, world: &mut World) -> ConnectionId {
+fn announce(ends: &Ends, key: Key, facts: PeerFacts, world: &mut World) -> ConnectionId {
+    let link = ends.link;
     let connection = world.new_connection(link, key);
-    world.emit(Output::HubOpened { connection, link, facts });
+    // Only an address with a listener leads here.
+    let service = world.routes.hub_service(ends.remote).unwrap_or(HubService::Mqtt);
+    world.emit(Output::HubOpened { connection, link, service, facts });
     connection
 }
 

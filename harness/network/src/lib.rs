@@ -31,7 +31,9 @@ mod stack;
 mod wire;
 mod world;
 
-pub use config::{Endpoint, Faults, GATEWAY, GATEWAY_MAC, Medium, NetworkConfig, RESOLVER, TIME_SERVER};
+pub use config::{
+    Endpoint, Faults, GATEWAY, GATEWAY_MAC, HubService, Medium, NetworkConfig, RESOLVER, TIME_SERVER,
+};
 pub use fact::{Dropped, Ended, NetworkFact, Standing};
 pub use flow::{FlowProtocol, TrueFlow};
 pub use link::{LinkId, LinkInput, LinkOutput, SocketId};

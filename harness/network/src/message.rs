@@ -3,7 +3,7 @@
 use hilarm_model::{ConnectionId, PeerFacts};
 use serde::{Deserialize, Serialize};
 
-use crate::{LinkId, LinkInput, LinkOutput, NetworkFact};
+use crate::{HubService, LinkId, LinkInput, LinkOutput, NetworkFact};
 
 /// A TCP stream to a served endpoint, numbered from 1 in the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub enum Output {
         connection: ConnectionId,
         /// Whose it is.
         link: LinkId,
+        /// The listener that it came to.
+        service: HubService,
         /// What TLS learned about the peer.
         facts: PeerFacts,
     },

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::Endpoint;
+use crate::config::HTTPS_PORT;
+use crate::{Endpoint, HubService};
 
 /// What a TCP connection attempt meets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +42,19 @@ impl Routes {
         self.names.get(&canonical(host)).copied()
     }
 
+    /// The listener of the hub at an address.
+    pub(crate) fn hub_service(&self, at: SocketAddrV4) -> Option<HubService> {
+        if at == self.hub {
+            return Some(HubService::Mqtt);
+        }
+        (at == SocketAddrV4::new(*self.hub.ip(), HTTPS_PORT)).then_some(HubService::Https)
+    }
+
     /// An endpoint goes before the hub, so that a scenario can take the hub off the network.
     pub(crate) fn route(&self, to: SocketAddrV4) -> Route {
         match self.endpoints.get(&to) {
             Some(endpoint) => Route::Endpoint(endpoint.clone()),
-            None if to == self.hub => Route::Hub,
+            None if self.hub_service(to).is_some() => Route::Hub,
             None if to.ip().is_documentation() => Route::Endpoint(Endpoint::BlackHole),
             None => Route::Endpoint(Endpoint::Refuse),
         }
@@ -81,12 +90,22 @@ mod tests {
     fn unknown_addresses_refuse_and_documentation_ranges_swallow() {
         let routes = routes();
         assert_eq!(meets(&routes, "10.77.0.10:8883"), Route::Hub);
-        for refusing in ["10.77.0.10:443", "8.8.8.8:53", "192.0.3.1:80"] {
+        for refusing in ["10.77.0.10:8884", "10.77.0.11:443", "8.8.8.8:53", "192.0.3.1:80"] {
             assert_eq!(meets(&routes, refusing), Route::Endpoint(Endpoint::Refuse), "{refusing}");
         }
         for swallowing in ["192.0.2.1:80", "198.51.100.255:1", "203.0.113.66:1883"] {
             assert_eq!(meets(&routes, swallowing), Route::Endpoint(Endpoint::BlackHole), "{swallowing}");
         }
+    }
+
+    #[test]
+    fn the_hub_listens_for_mqtt_and_for_https() {
+        let routes = routes();
+        assert_eq!(meets(&routes, "10.77.0.10:443"), Route::Hub);
+        let service = |at: &str| routes.hub_service(at.parse().unwrap());
+        assert_eq!(service("10.77.0.10:8883"), Some(HubService::Mqtt));
+        assert_eq!(service("10.77.0.10:443"), Some(HubService::Https));
+        assert_eq!(service("10.77.0.10:80"), None);
     }
 
     #[test]

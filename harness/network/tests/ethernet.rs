@@ -161,7 +161,7 @@ fn a_partition_drops_everything_and_the_connection_survives_it() {
 #[test]
 fn an_unknown_address_refuses_and_a_documentation_address_swallows() {
     let mut world = World::ethernet(1);
-    let refused = world.board().connect(at("10.77.0.10:443"));
+    let refused = world.board().connect(at("10.77.0.10:8884"));
     let swallowed = world.board().connect(at("203.0.113.66:1883"));
     world.run_for(Duration::from_secs(10));
     assert_eq!(world.board().tcp(refused).state(), State::Closed);

@@ -70,7 +70,7 @@ fn names_resolve_and_unknown_names_do_not() {
 #[test]
 fn refused_swallowed_and_sunk_connections_end_as_on_a_wire() {
     let mut world = World::sockets(1);
-    world.device(open("10.77.0.10:443".parse().unwrap()));
+    world.device(open("10.77.0.10:8884".parse().unwrap()));
     world.device(LinkInput::Open {
         socket: SocketId(4),
         remote: "192.0.2.1:80".parse().unwrap(),

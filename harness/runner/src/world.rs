@@ -8,11 +8,13 @@ use std::time::Duration;
 use hilarm_adversary::{AdversaryError, AdversaryOutput, CommandAndControl};
 use hilarm_board::{Device, DeviceFault, DeviceOutput, Stimulus};
 use hilarm_defender::Defender;
-use hilarm_hub::{Hub, HubConfig, HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
+use hilarm_hub::{
+    Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply, ServiceRequest,
+};
 use hilarm_link::{Command, FromDevice};
 use hilarm_model::{ConnectionId, DeviceId, Monotonic};
 use hilarm_network::{
-    Endpoint, Faults, Input, LinkId, Network, NetworkConfig, NetworkFact, Output, StreamId,
+    Endpoint, Faults, HubService, Input, LinkId, Network, NetworkConfig, NetworkFact, Output, StreamId,
 };
 use hilarm_scenario::{EndpointSpec, NetworkSpec};
 
@@ -286,9 +288,13 @@ impl World {
                     slot.inbox.push_back(Stimulus::Link(output));
                 }
             }
-            Output::HubOpened { connection, link, facts } => {
+            Output::HubOpened { connection, link, service, facts } => {
                 self.links.insert(connection, link);
-                self.hub.handle_input(hilarm_hub::Input::Opened { connection, facts }, now);
+                let listener = match service {
+                    HubService::Mqtt => Listener::Mqtt,
+                    HubService::Https => Listener::Https,
+                };
+                self.hub.handle_input(hilarm_hub::Input::Opened { connection, listener, facts }, now);
             }
             Output::HubReceived { connection, bytes } => {
                 let link = self.links.get(&connection);

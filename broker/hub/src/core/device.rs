@@ -1,7 +1,9 @@
 //! The device-facing half of the core: connecting, telemetry, twin, methods and cloud-to-device messages,
 //! as requests of an authenticated identity.
 
-use hilarm_model::{HubEvent, MethodOutcome, Now, Protocol, RefusalCause, TwinSection, UsedAuthentication};
+use hilarm_model::{
+    DeviceId, HubEvent, MethodOutcome, Now, Protocol, RefusalCause, TwinSection, UsedAuthentication,
+};
 use serde_json::Value;
 
 use super::auth::{Presented, authenticate};
@@ -42,6 +44,13 @@ impl Core {
     pub(crate) fn connected(&mut self, identity: ClientIdentity, protocol: Protocol) {
         self.last_protocols.insert(identity.device.clone(), protocol);
         self.presence.insert(identity, Presence::default());
+    }
+
+    /// The device used this protocol, without a connection that stays.
+    pub(crate) fn uses(&mut self, device: &DeviceId, protocol: Protocol) {
+        if self.last_protocols.get(device) != Some(&protocol) {
+            self.last_protocols.insert(device.clone(), protocol);
+        }
     }
 
     /// The identity went away; deliveries that were out are free again.

@@ -12,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::mqtt::client_packets::encode;
 use crate::mqtt::codec::{Connect, Packet, PacketId, Publish, QoS, Subscribe, Will};
-use crate::{DeviceAuthentication, Hub, HubConfig, Input, Output, ServiceRequest, SymmetricKey};
+use crate::{DeviceAuthentication, Hub, HubConfig, Input, Listener, Output, ServiceRequest, SymmetricKey};
 
 pub(super) const HOST: &str = "hub.hilarm.test";
 pub(super) const T0: i64 = 1_767_225_600;
@@ -99,7 +99,7 @@ impl World {
             version: TlsVersion::Stated,
             suite: "none".into(),
         };
-        self.hub.handle_input(Input::Opened { connection, facts }, self.now);
+        self.hub.handle_input(Input::Opened { connection, listener: Listener::Mqtt, facts }, self.now);
         connection
     }
 
