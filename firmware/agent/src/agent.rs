@@ -99,7 +99,7 @@ impl Agent {
     fn boot(&mut self, now: Now) {
         if !self.booted {
             self.booted = true;
-            self.collectors.boot(&self.device.agent, now);
+            self.collectors.boot(&self.device, now);
         }
     }
 
@@ -162,10 +162,15 @@ impl Agent {
     fn settle(&mut self, now: Now) {
         self.hub.renew_if_due(&mut self.device, now);
         self.collectors.collect(&mut self.device, now);
-        if self.hub.is_up()
-            && let Some(message) = self.collectors.take_message()
+        while self.hub.is_up()
+            && let Some(message) = self.collectors.take_message(&self.device.schedule)
         {
             self.hub.publish_security_message(&mut self.device, message, now);
+        }
+        while self.hub.is_up()
+            && let Some(device_id) = self.device.take_foreign()
+        {
+            self.hub.publish_as(&mut self.device, &device_id, now);
         }
         while let Some(message) = self.device.telemetry.take_due(self.hub.room(), now.mono_us) {
             self.hub.publish_telemetry(&mut self.device, message, now);

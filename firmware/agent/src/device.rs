@@ -2,16 +2,21 @@
 //! telemetry, sockets beside the hub's. It holds no way to build a security event.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use hilarm_link::{AgentConfig, DeviceConfig, DeviceEvent, FromDevice, LogLevel};
 
+use crate::collectors::schedule::Schedule;
 use crate::flows::FlowTable;
 use crate::identity::Identity;
 use crate::io::{MAX_SOCKETS, Output, Remote, Socket, Tls};
 use crate::random::Random;
+use crate::state::{self, DeviceState};
 use crate::telemetry::Telemetry;
+
+/// How much telemetry in other names waits for a connection.
+const FOREIGN_MAX: usize = 64;
 
 /// The shared state of one device.
 pub(crate) struct Device {
@@ -19,10 +24,17 @@ pub(crate) struct Device {
     pub(crate) hub_host: String,
     pub(crate) hub_port: u16,
     pub(crate) keep_alive_s: u16,
+    pub(crate) address: [u8; 4],
     pub(crate) agent: AgentConfig,
+    pub(crate) schedule: Schedule,
+    pub(crate) state: DeviceState,
     pub(crate) identity: Identity,
     pub(crate) telemetry: Telemetry,
     pub(crate) flows: FlowTable,
+    /// Cloud-to-device messages are taken and not acknowledged.
+    pub(crate) withholds_acknowledgements: bool,
+    /// Devices in whose name telemetry is to be published.
+    foreign: VecDeque<String>,
     seed: u64,
     sockets_used: [bool; MAX_SOCKETS],
     outbox: VecDeque<Output>,
@@ -34,7 +46,12 @@ impl Device {
         Self {
             identity: Identity::new(&config),
             telemetry: Telemetry::new(Random::new(config.seed, "telemetry")),
-            flows: FlowTable::default(),
+            flows: FlowTable::new(usize::from(config.agent.flow_cache)),
+            schedule: Schedule::new(config.agent),
+            state: DeviceState::new(config.seed),
+            address: config.network.address,
+            withholds_acknowledgements: false,
+            foreign: VecDeque::new(),
             seed: config.seed,
             id: config.device_id,
             hub_host: config.hub_host,
@@ -49,6 +66,33 @@ impl Device {
     /// The random stream of a component.
     pub(crate) fn random(&self, component: &str) -> Random {
         Random::new(self.seed, component)
+    }
+
+    /// The password that a local user was given at the factory.
+    pub(crate) fn factory_password(&self, user: &str) -> String {
+        state::factory_password(self.seed, user)
+    }
+
+    /// Plans telemetry in the name of another device.
+    pub(crate) fn speak_as(&mut self, device_id: &str) {
+        if self.foreign.len() < FOREIGN_MAX {
+            self.foreign.push_back(device_id.to_string());
+        }
+    }
+
+    /// The next device in whose name to speak.
+    pub(crate) fn take_foreign(&mut self) -> Option<String> {
+        self.foreign.pop_front()
+    }
+
+    /// Whether telemetry in other names waits.
+    pub(crate) fn speaks_as_others(&self) -> bool {
+        !self.foreign.is_empty()
+    }
+
+    /// Forgets what waits in other names.
+    pub(crate) fn fall_silent(&mut self) {
+        self.foreign.clear();
     }
 
     /// Tells the harness what happened.

@@ -1,15 +1,13 @@
 //! The flows that the device's network stack has seen since the last collection, by 5-tuple.
 //!
-//! Like the original agent, the table holds 64 flows; when it is full, new flows *and* byte updates are lost
-//! until the next collection empties it (`spec/defender.md`, 1). That blind spot is kept on purpose.
+//! Like the original agent, the table holds 64 flows unless configured otherwise; when it is full, new flows
+//! *and* byte updates are lost until the next collection empties it (`spec/defender.md`, 1). That blind spot
+//! is kept on purpose.
 
 mod frame;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-
-/// How many flows fit between two collections.
-pub(crate) const MAX_FLOWS: usize = 64;
 
 /// Which way a frame went, as the device sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +56,18 @@ pub struct Flow {
 }
 
 /// The flows since the last collection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FlowTable {
     flows: BTreeMap<FlowKey, (u32, u32)>,
+    flows_max: usize,
 }
 
 impl FlowTable {
+    /// A table for so many flows between two collections.
+    pub(crate) fn new(flows_max: usize) -> Self {
+        Self { flows: BTreeMap::new(), flows_max }
+    }
+
     /// Sees an Ethernet frame. Anything that is not unicast IPv4 with TCP, UDP or ICMP is passed over;
     /// outgoing multicast counts, incoming does not.
     pub fn observe_frame(&mut self, direction: Direction, ethernet_frame: &[u8]) {
@@ -77,7 +81,7 @@ impl FlowTable {
 
     /// Sees bytes of a flow; for platforms without frames.
     pub fn observe(&mut self, key: FlowKey, bytes_in: u32, bytes_out: u32) {
-        if self.flows.len() >= MAX_FLOWS {
+        if self.flows.len() >= self.flows_max {
             return;
         }
         let bytes = self.flows.entry(key).or_default();
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn bytes_of_one_flow_add_up_and_a_collection_starts_over() {
-        let mut table = FlowTable::default();
+        let mut table = FlowTable::new(64);
         table.observe(key(1), 10, 0);
         table.observe(key(1), 5, 7);
         assert_eq!(table.take(), [Flow { key: key(1), bytes_in: 15, bytes_out: 7 }]);
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn byte_counts_saturate() {
-        let mut table = FlowTable::default();
+        let mut table = FlowTable::new(64);
         table.observe(key(1), u32::MAX, 0);
         table.observe(key(1), 1, 0);
         assert_eq!(table.take()[0].bytes_in, u32::MAX);
@@ -127,14 +131,14 @@ mod tests {
 
     #[test]
     fn a_full_table_loses_new_flows_and_byte_updates() {
-        let mut table = FlowTable::default();
-        for port in 0..MAX_FLOWS as u16 {
+        let mut table = FlowTable::new(64);
+        for port in 0..64 {
             table.observe(key(port), 1, 0);
         }
         table.observe(key(9999), 1, 0);
         table.observe(key(0), 1, 0);
         let flows = table.take();
-        assert_eq!(flows.len(), MAX_FLOWS);
+        assert_eq!(flows.len(), 64);
         assert!(flows.iter().all(|flow| flow.bytes_in == 1));
     }
 }

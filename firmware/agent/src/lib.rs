@@ -23,6 +23,7 @@ mod identity;
 mod io;
 mod mqtt;
 mod random;
+mod state;
 mod telemetry;
 
 pub mod behaviours;

@@ -1,6 +1,8 @@
 //! Security messages of the Defender micro agent: FlatBuffers schema 2.3, `AzureIoTSecurity.Message`
-//! (`spec/defender.md`, 1.2), for the payloads that this agent collects. Encoding only: the hub
-//! connection knows the topic.
+//! (`spec/defender.md`, 1.2), for the payloads that this agent collects. What that schema lacks travels as
+//! [`json`]. Encoding only: the hub connection knows the topic.
+
+pub mod json;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,6 +14,15 @@ use crate::flows::{Flow, FlowProtocol};
 pub const MODULE_ID: &str = "defender-iot-micro-agent";
 /// The version of the original agent whose messages these are, 3.5.4: major, minor and patch as bytes.
 pub const MODULE_VERSION: u32 = 3 << 24 | 5 << 16 | 4;
+
+/// An encoded message, in the encoding that its topic has to state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecurityMessage {
+    /// FlatBuffers schema 2.3.
+    FlatBuffers(Vec<u8>),
+    /// JSON schema 1.0.
+    Json(Vec<u8>),
+}
 
 /// One event of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! A world of one device for tests: a platform that carries out the agent's outputs, a hub and a broker that
 //! answer with packets made by hand, and both clocks.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -53,6 +54,11 @@ fn config(credential: Credential) -> DeviceConfig {
     }
 }
 
+/// A number as a behaviour's argument.
+pub(crate) fn int(name: &str, value: i64) -> (String, Value) {
+    (name.to_string(), Value::Int(value))
+}
+
 /// What the other side does when the device opens a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnOpen {
@@ -73,6 +79,8 @@ pub(crate) struct World {
     pub(crate) acknowledge: bool,
     session_stored: bool,
     opened: Vec<(u64, Socket, Remote, Option<Tls>)>,
+    open: BTreeSet<Socket>,
+    raw: Vec<(Socket, Vec<u8>)>,
     packets: Vec<(u64, Socket, FromClient)>,
     events: Vec<(u64, DeviceEvent)>,
     logs: Vec<String>,
@@ -90,6 +98,8 @@ impl World {
             acknowledge: true,
             session_stored: false,
             opened: Vec::new(),
+            open: BTreeSet::new(),
+            raw: Vec::new(),
             packets: Vec::new(),
             events: Vec::new(),
             logs: Vec::new(),
@@ -180,13 +190,16 @@ impl World {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Open { socket, remote, tls } => self.open(socket, remote, tls),
+                Output::Send { socket, bytes } if self.is_raw(socket) => self.raw.push((socket, bytes)),
                 Output::Send { socket, bytes } => {
                     for packet in peer::parse(&bytes) {
                         self.answer(socket, &packet);
                         self.packets.push((self.now.mono_us, socket, packet));
                     }
                 }
-                Output::Close { .. } => {}
+                Output::Close { socket } => {
+                    self.open.remove(&socket);
+                }
                 Output::ToHarness(FromDevice::Response { id, result }) => self.response = Some((id, result)),
                 Output::ToHarness(FromDevice::Event(event)) => self.events.push((self.now.mono_us, event)),
                 Output::ToHarness(FromDevice::Log { text, .. }) => self.logs.push(text),
@@ -197,15 +210,23 @@ impl World {
 
     fn open(&mut self, socket: Socket, remote: Remote, tls: Option<Tls>) {
         self.opened.push((self.now.mono_us, socket, remote, tls));
+        self.open.insert(socket);
         match self.on_open {
             OnOpen::Accept => {
                 self.agent.handle_input(Input::Opened { socket, local: ([10, 42, 0, 2], 49152) }, self.now);
             }
             OnOpen::Refuse => {
+                self.open.remove(&socket);
                 self.agent.handle_input(Input::Closed { socket, reason: "refused".to_string() }, self.now);
             }
             OnOpen::Silence => {}
         }
+    }
+
+    /// Whether a connection speaks anything but MQTT.
+    fn is_raw(&self, socket: Socket) -> bool {
+        let remote = self.opened.iter().rev().find(|opened| opened.1 == socket).map(|opened| &opened.2);
+        !matches!(remote, Some(Remote::Host { .. } | Remote::Address { port: 1883, .. }))
     }
 
     fn answer(&mut self, socket: Socket, packet: &FromClient) {
@@ -247,6 +268,37 @@ impl World {
 
     pub(crate) fn telemetry(&self) -> Vec<&Publish> {
         self.published(&hub::topics::telemetry("pump-1"))
+    }
+
+    /// Security messages in JSON.
+    pub(crate) fn security_messages(&self) -> Vec<serde_json::Value> {
+        let published = self.published(&hub::topics::json_security_message("pump-1")).into_iter();
+        published.map(|publish| serde_json::from_slice(&publish.payload).unwrap()).collect()
+    }
+
+    /// The payload items of all security events of a name.
+    pub(crate) fn security_events(&self, name: &str) -> Vec<serde_json::Value> {
+        let messages = self.security_messages();
+        let events = messages.iter().flat_map(|message| message["Events"].as_array().unwrap());
+        let named = events.filter(|event| event["Name"] == name);
+        named.flat_map(|event| event["Payload"].as_array().unwrap()).cloned().collect()
+    }
+
+    /// Where the connections beside the hub's went.
+    pub(crate) fn opened_plainly(&self) -> Vec<&Remote> {
+        let plain = self.opened.iter().filter(|(_, _, _, tls)| tls.is_none());
+        plain.map(|(_, _, remote, _)| remote).collect()
+    }
+
+    /// How many connections beside the hub's are open, or still opening.
+    pub(crate) fn open_sockets(&self) -> usize {
+        self.open.iter().filter(|&&socket| socket != Socket::HUB).count()
+    }
+
+    /// What a connection that speaks no MQTT carried.
+    pub(crate) fn raw_bytes(&self, wanted: Socket) -> Vec<u8> {
+        let sent = self.raw.iter().filter(|(socket, _)| *socket == wanted);
+        sent.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
     }
 
     pub(crate) fn connections(&self) -> usize {

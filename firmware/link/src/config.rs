@@ -100,11 +100,14 @@ pub struct AgentConfig {
     pub network_activity_s: u16,
     /// Interval of system information and heartbeat.
     pub low_priority_s: u16,
+    /// How many flows the network-activity collector holds between two collections; more are lost, as are
+    /// bytes of those it holds.
+    pub flow_cache: u16,
 }
 
 impl Default for AgentConfig {
     fn default() -> Self {
-        Self { first_collection_s: 30, network_activity_s: 10, low_priority_s: 60 }
+        Self { first_collection_s: 30, network_activity_s: 10, low_priority_s: 60, flow_cache: 64 }
     }
 }
 

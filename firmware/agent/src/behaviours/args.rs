@@ -49,6 +49,14 @@ impl<'a> Args<'a> {
         .ok_or_else(|| wrong(name, &expected(ParamKind::Address)))
     }
 
+    /// Text, if it was given.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        match self.value(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// A certificate with its key.
     pub(super) fn certificate(&self, name: &str) -> Result<X509Credential, CommandError> {
         match self.value(name) {
@@ -57,7 +65,7 @@ impl<'a> Args<'a> {
         }
     }
 
-    fn value(&self, name: &str) -> Option<&Value> {
+    fn value(&self, name: &str) -> Option<&'a Value> {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value)
     }
 }

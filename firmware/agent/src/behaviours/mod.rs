@@ -4,12 +4,20 @@
 //! event: those come from the collectors, which report what the device really did.
 
 mod args;
+mod connect_out;
 mod flood_telemetry;
 mod forge_token;
+mod guess_passwords;
 mod join_botnet;
 mod never_renew_token;
 mod never_rotate_certificate;
+mod open_port;
 mod present_foreign_certificate;
+mod probe_network;
+mod publish_foreign_topic;
+mod sign_in;
+mod start_process;
+mod withhold_puback;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -21,13 +29,21 @@ use crate::io::{Input, Now};
 use args::Args;
 
 /// Every behaviour, by name.
-static ALL: [&Behaviour; 6] = [
+static ALL: [&Behaviour; 14] = [
+    &connect_out::BEHAVIOUR,
     &flood_telemetry::BEHAVIOUR,
     &forge_token::BEHAVIOUR,
+    &guess_passwords::BEHAVIOUR,
     &join_botnet::BEHAVIOUR,
     &never_renew_token::BEHAVIOUR,
     &never_rotate_certificate::BEHAVIOUR,
+    &open_port::BEHAVIOUR,
     &present_foreign_certificate::BEHAVIOUR,
+    &probe_network::BEHAVIOUR,
+    &publish_foreign_topic::BEHAVIOUR,
+    &sign_in::BEHAVIOUR,
+    &start_process::BEHAVIOUR,
+    &withhold_puback::BEHAVIOUR,
 ];
 
 /// A malicious behaviour: what it is called, what it needs, how it starts.

@@ -4,4 +4,4 @@ use super::Collector;
 use crate::security_message::SecurityPayload;
 
 pub(super) const COLLECTOR: Collector =
-    Collector { interval_s: |config| config.low_priority_s, collect: |_| Some(SecurityPayload::Heartbeat) };
+    Collector { interval_s: |schedule| schedule.low_s(), collect: |_| Some(SecurityPayload::Heartbeat) };

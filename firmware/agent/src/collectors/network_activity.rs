@@ -4,7 +4,7 @@ use super::Collector;
 use crate::security_message::SecurityPayload;
 
 pub(super) const COLLECTOR: Collector = Collector {
-    interval_s: |config| config.network_activity_s,
+    interval_s: |schedule| schedule.high_s(),
     collect: |device| {
         let flows = device.flows.take();
         (!flows.is_empty()).then_some(SecurityPayload::NetworkActivity(flows))

@@ -9,6 +9,6 @@ use crate::security_message::SecurityPayload;
 const OS_INFO: &str = concat!("hilarm firmware ", env!("CARGO_PKG_VERSION"));
 
 pub(super) const COLLECTOR: Collector = Collector {
-    interval_s: |config| config.low_priority_s,
+    interval_s: |schedule| schedule.low_s(),
     collect: |_| Some(SecurityPayload::SystemInformation { os_info: OS_INFO.to_string() }),
 };

@@ -13,6 +13,7 @@ use crate::backoff::Backoff;
 use crate::device::Device;
 use crate::io::{Now, Socket, Tls};
 use crate::mqtt::{self, Client, Connect, Publication, Qos};
+use crate::security_message::SecurityMessage;
 use crate::telemetry::{self, BurstId, Room};
 
 /// From the first SYN to CONNACK.
@@ -122,6 +123,7 @@ impl HubConnection {
     /// Bytes arrived on the hub's socket.
     pub(crate) fn received(&mut self, device: &mut Device, bytes: &[u8], now: Now) {
         if matches!(self.phase, Phase::Handshake { .. } | Phase::Up { .. }) {
+            self.mqtt.acknowledge(!device.withholds_acknowledgements);
             self.mqtt.receive(bytes, now.mono_us);
             self.take_events(device, now);
         }
@@ -207,9 +209,25 @@ impl HubConnection {
         self.take_events(device, now);
     }
 
+    /// Publishes telemetry in another device's name; at most once, so that a hub that hangs up on it does
+    /// not see it again.
+    pub(crate) fn publish_as(&mut self, device: &mut Device, device_id: &str, now: Now) {
+        let (topic, payload) = (topics::telemetry(device_id), Vec::from(*br#"{"seq":0}"#));
+        self.publish(topic, payload, Qos::AtMostOnce, UNTRACKED, now);
+        self.take_events(device, now);
+    }
+
     /// Publishes a security message.
-    pub(crate) fn publish_security_message(&mut self, device: &mut Device, payload: Vec<u8>, now: Now) {
-        let topic = topics::security_message(&device.id);
+    pub(crate) fn publish_security_message(
+        &mut self,
+        device: &mut Device,
+        message: SecurityMessage,
+        now: Now,
+    ) {
+        let (topic, payload) = match message {
+            SecurityMessage::FlatBuffers(body) => (topics::security_message(&device.id), body),
+            SecurityMessage::Json(body) => (topics::json_security_message(&device.id), body),
+        };
         self.publish(topic, payload, Qos::AtLeastOnce, UNTRACKED, now);
         self.take_events(device, now);
     }

@@ -4,25 +4,13 @@ use alloc::format;
 use alloc::string::ToString;
 
 use hilarm_link::{DeviceEvent, LogLevel};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::topics::Inbound;
 use super::{HubConnection, methods, topics};
 use crate::device::Device;
 use crate::io::Now;
 use crate::mqtt::Publish;
-
-/// The part of a twin that the device looks at.
-#[derive(Deserialize)]
-struct Twin {
-    desired: Desired,
-}
-
-#[derive(Deserialize)]
-struct Desired {
-    #[serde(rename = "$version")]
-    version: u64,
-}
 
 impl HubConnection {
     pub(super) fn take_message(&mut self, device: &mut Device, message: &Publish, now: Now) {
@@ -38,6 +26,10 @@ impl HubConnection {
                 device.log(LogLevel::Warn, format!("the hub answered a twin request with {status}"));
             }
             Some(Inbound::Desired { version }) => {
+                match serde_json::from_slice(&message.payload) {
+                    Ok(desired) => device.schedule.change(&desired),
+                    Err(_) => device.log(LogLevel::Warn, "the hub's desired properties do not parse"),
+                }
                 device.event(DeviceEvent::DesiredProperties { version });
                 let acknowledged = format!(r#"{{"acknowledged_version":{version}}}"#);
                 // Connected, or the message would not have arrived.
@@ -53,10 +45,13 @@ impl HubConnection {
 }
 
 fn read_twin(device: &mut Device, body: &[u8]) {
-    match serde_json::from_slice(body) {
-        Ok(Twin { desired: Desired { version } }) => {
+    let twin: Value = serde_json::from_slice(body).unwrap_or_default();
+    let desired = &twin["desired"];
+    match desired["$version"].as_u64() {
+        Some(version) => {
+            device.schedule.replace(desired);
             device.event(DeviceEvent::DesiredProperties { version });
         }
-        Err(_) => device.log(LogLevel::Warn, "the hub's twin does not parse"),
+        None => device.log(LogLevel::Warn, "the hub's twin does not parse"),
     }
 }

@@ -38,6 +38,14 @@ pub(crate) fn security_message(device_id: &str) -> String {
     )
 }
 
+/// Security messages in JSON, schema 1.0, from an RTOS, raw events.
+pub(crate) fn json_security_message(device_id: &str) -> String {
+    format!(
+        "devices/{device_id}/messages/events/\
+         mti=1.0-0-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1"
+    )
+}
+
 /// A request for the twin.
 pub(super) fn twin_get(request: u32) -> String {
     format!("$iothub/twin/GET/?$rid={request}")
@@ -113,6 +121,14 @@ mod tests {
         assert_eq!(
             security_message("pump-1"),
             "devices/pump-1/messages/events/mti=2.3-1-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1"
+        );
+    }
+
+    #[test]
+    fn the_topic_of_json_security_messages_states_their_encoding() {
+        assert_eq!(
+            json_security_message("pump-1"),
+            "devices/pump-1/messages/events/mti=1.0-0-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1"
         );
     }
 

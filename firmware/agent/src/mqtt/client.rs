@@ -41,7 +41,7 @@ pub(crate) enum Event {
         /// The publisher's mark.
         tag: u32,
     },
-    /// A message arrived; at QoS 1 its PUBACK is already on the way.
+    /// A message arrived; at QoS 1 its PUBACK is already on the way, unless it is withheld.
     Received(Publish),
     /// The connection is of no use any more.
     Broken {
@@ -62,6 +62,7 @@ pub(crate) struct Client {
     session: Session,
     link: Link,
     held: bool,
+    acknowledges: bool,
     keep_alive_us: u64,
     last_sent_us: u64,
     ping_deadline_us: Option<u64>,
@@ -77,6 +78,7 @@ impl Client {
             session: Session::default(),
             link: Link::Down,
             held: false,
+            acknowledges: true,
             keep_alive_us: 0,
             last_sent_us: 0,
             ping_deadline_us: None,
@@ -182,6 +184,11 @@ impl Client {
         self.launch(now_us);
     }
 
+    /// Whether messages that arrive at QoS 1 are answered with PUBACK.
+    pub(crate) fn acknowledge(&mut self, acknowledges: bool) {
+        self.acknowledges = acknowledges;
+    }
+
     /// Publications whose PUBACK is still out.
     pub(crate) fn in_flight(&self) -> usize {
         self.session.in_flight().len()
@@ -214,7 +221,9 @@ impl Client {
                 self.events.push_back(Event::Refused { code });
             }
             (Link::Up, ServerPacket::Publish(publish)) => {
-                if let Some(id) = publish.id {
+                if let Some(id) = publish.id
+                    && self.acknowledges
+                {
                     self.send(&ClientPacket::PubAck { id }, now_us);
                 }
                 self.events.push_back(Event::Received(publish));

@@ -1,0 +1,24 @@
+//! The tasks that were started since the collection before.
+
+use super::{EventCollector, Happening};
+use crate::collectors::schedule::Priority;
+use crate::security_message::json::Payload;
+
+pub(super) const COLLECTOR: EventCollector = EventCollector {
+    interval_s: |schedule| schedule.event_s("ProcessCreate", Priority::High),
+    collect: |device, _| {
+        let started = device.state.tasks.take_started().into_iter();
+        started
+            .map(|task| Happening {
+                at_s: task.at_s,
+                payload: Payload::ProcessCreate {
+                    executable: task.executable,
+                    command_line: task.command_line,
+                    user: task.user,
+                    process_id: task.id,
+                    parent_process_id: task.parent,
+                },
+            })
+            .collect()
+    },
+};

@@ -1,0 +1,102 @@
+//! What somebody at the device's console would find: local users and who tried to sign in, tasks, listening
+//! ports. Behaviours change it; collectors read it, and are the only ones to make security events of it.
+//!
+//! What happened is kept until a collector takes it, within bounds: the oldest is lost first.
+
+mod tasks;
+mod users;
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub(crate) use tasks::{CONSOLE, CONSOLE_EXECUTABLE, Tasks};
+pub(crate) use users::Users;
+
+use crate::random::Random;
+
+/// How many happenings of one kind wait for their collector.
+const HAPPENINGS_MAX: usize = 256;
+
+/// The state of the device beside its connection to the hub.
+pub(crate) struct DeviceState {
+    /// Local users.
+    pub(crate) users: Users,
+    /// Tasks.
+    pub(crate) tasks: Tasks,
+    listening: BTreeSet<u16>,
+    /// Whether the last collection told of a port, so that the next has to tell of its end.
+    told_of_ports: bool,
+}
+
+impl DeviceState {
+    /// An honest device that has just booted: two users, its tasks, no port open.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            users: Users::new(seed),
+            tasks: Tasks::new(),
+            listening: BTreeSet::new(),
+            told_of_ports: false,
+        }
+    }
+
+    /// Listens on a TCP port; whether it did not before.
+    pub(crate) fn listen(&mut self, port: u16) -> bool {
+        self.listening.insert(port)
+    }
+
+    /// Listens on a TCP port no longer.
+    pub(crate) fn close_port(&mut self, port: u16) {
+        self.listening.remove(&port);
+    }
+
+    /// The TCP ports open now; nothing when there is none and was none the last time.
+    pub(crate) fn take_listening_ports(&mut self) -> Option<Vec<u16>> {
+        let told = core::mem::replace(&mut self.told_of_ports, !self.listening.is_empty());
+        (told || self.told_of_ports).then(|| self.listening.iter().copied().collect())
+    }
+}
+
+/// The password that a user was given at the factory. Who knows it is another question.
+pub(crate) fn factory_password(seed: u64, user: &str) -> String {
+    let mut component = String::from("password of ");
+    component.push_str(user);
+    let bytes: [u8; 8] = Random::new(seed, &component).bytes();
+    bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect()
+}
+
+/// Keeps a happening for its collector.
+fn note<T>(happenings: &mut VecDeque<T>, happening: T) {
+    if happenings.len() >= HAPPENINGS_MAX {
+        happenings.pop_front();
+    }
+    happenings.push_back(happening);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_told_while_one_is_open_and_once_more_when_the_last_has_closed() {
+        let mut state = DeviceState::new(42);
+        assert_eq!(state.take_listening_ports(), None);
+        assert!(state.listen(4444));
+        assert!(!state.listen(4444));
+        assert_eq!(state.take_listening_ports(), Some(Vec::from([4444])));
+        assert_eq!(state.take_listening_ports(), Some(Vec::from([4444])));
+        state.close_port(4444);
+        assert_eq!(state.take_listening_ports(), Some(Vec::new()));
+        assert_eq!(state.take_listening_ports(), None);
+    }
+
+    #[test]
+    fn what_no_collector_takes_is_bounded_and_the_oldest_goes_first() {
+        let mut happenings = VecDeque::new();
+        for number in 0..=HAPPENINGS_MAX {
+            note(&mut happenings, number);
+        }
+        assert_eq!(happenings.len(), HAPPENINGS_MAX);
+        assert_eq!(happenings.front(), Some(&1));
+    }
+}

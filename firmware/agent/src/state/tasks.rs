@@ -1,0 +1,99 @@
+//! The task list, and the record of tasks started since the last collection. What runs from boot on is no
+//! happening.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::note;
+
+/// What an honest device runs: executable and process id. The console starts what is started by hand.
+const BOOT_TASKS: [(&str, u32); 4] =
+    [("/sbin/init", 1), ("/bin/agent", 2), ("/bin/sensor", 3), ("/bin/login", CONSOLE)];
+/// The console's process id.
+pub(crate) const CONSOLE: u32 = 4;
+/// The console's executable, which checks passwords.
+pub(crate) const CONSOLE_EXECUTABLE: &str = "/bin/login";
+
+/// A task that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StartedTask {
+    /// When, Unix seconds.
+    pub(crate) at_s: i64,
+    /// Process id.
+    pub(crate) id: u32,
+    /// Process id of what started it.
+    pub(crate) parent: u32,
+    /// Path of its executable.
+    pub(crate) executable: String,
+    /// Its command line.
+    pub(crate) command_line: String,
+    /// Name and id of the user it runs as.
+    pub(crate) user: (String, u32),
+}
+
+/// All tasks.
+pub(crate) struct Tasks {
+    /// Executables by process id.
+    tasks: BTreeMap<u32, String>,
+    started: VecDeque<StartedTask>,
+    last_id: u32,
+}
+
+impl Tasks {
+    pub(super) fn new() -> Self {
+        let tasks = BOOT_TASKS.map(|(executable, id)| (id, executable.to_string()));
+        Self { tasks: tasks.into(), started: VecDeque::new(), last_id: CONSOLE }
+    }
+
+    /// Starts a task from the console; its process id.
+    pub(crate) fn start(
+        &mut self,
+        executable: &str,
+        command_line: &str,
+        user: (String, u32),
+        at_s: i64,
+    ) -> u32 {
+        self.last_id = self.last_id.saturating_add(1);
+        let (id, executable) = (self.last_id, executable.to_string());
+        self.tasks.insert(id, executable.clone());
+        let command_line = command_line.to_string();
+        note(&mut self.started, StartedTask { at_s, id, parent: CONSOLE, executable, command_line, user });
+        id
+    }
+
+    /// Ends a task.
+    pub(crate) fn end(&mut self, id: u32) {
+        self.tasks.remove(&id);
+    }
+
+    /// Whether a task of that executable runs.
+    #[cfg(test)]
+    pub(crate) fn is_running(&self, executable: &str) -> bool {
+        self.tasks.values().any(|running| running == executable)
+    }
+
+    /// The tasks started since the last time.
+    pub(crate) fn take_started(&mut self) -> Vec<StartedTask> {
+        core::mem::take(&mut self.started).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_from_boot_on_was_not_started_and_what_was_started_is_told_once() {
+        let mut tasks = Tasks::new();
+        assert!(tasks.is_running("/bin/sensor"));
+        assert_eq!(tasks.take_started(), []);
+        let id = tasks.start("/tmp/miner", "/tmp/miner -t 4", ("root".to_string(), 0), 7);
+        assert!(tasks.is_running("/tmp/miner"));
+        let started = tasks.take_started();
+        assert_eq!((started.len(), started[0].id, started[0].parent), (1, id, CONSOLE));
+        assert_eq!(tasks.take_started(), []);
+        tasks.end(id);
+        assert!(!tasks.is_running("/tmp/miner"));
+    }
+}
