@@ -22,6 +22,10 @@ pub struct HubConfig {
     pub cloud_to_device_bytes_max: usize,
     /// Lifetime of a cloud-to-device message whose sender states none.
     pub cloud_to_device_ttl: Duration,
+    /// How often a device may abandon a cloud-to-device message before it is dead-lettered.
+    pub delivery_count_max: u32,
+    /// Whether a regenerated key ends the sessions of its identity, as other credentials do.
+    pub key_rotation_ends_sessions: bool,
     /// How long a delivered message stays locked for its device.
     pub lock_timeout: Duration,
     /// Greatest payload of a direct method, either way.
@@ -39,6 +43,8 @@ impl Default for HubConfig {
             queue_depth_max: 50,
             cloud_to_device_bytes_max: 64 * 1024,
             cloud_to_device_ttl: Duration::from_secs(3600),
+            delivery_count_max: 10,
+            key_rotation_ends_sessions: true,
             lock_timeout: Duration::from_secs(60),
             method_bytes_max: 128 * 1024,
         }

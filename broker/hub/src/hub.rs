@@ -8,7 +8,7 @@ use crate::config::HubConfig;
 use crate::core::Core;
 use crate::https::Https;
 use crate::mqtt::Mqtt;
-use crate::service::{HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
+use crate::service::{Caller, HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
 
 /// Which of the hub's listeners a connection came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,9 +124,19 @@ impl Hub {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Carries out a request of the service side or the management plane.
+    /// Carries out a request of the caller that may do everything, named `owner`.
     pub fn service(&mut self, request: ServiceRequest, now: Now) -> Result<ServiceReply, HubError> {
-        let reply = self.core.service(request, now);
+        self.service_as(&Caller::owner(), request, now)
+    }
+
+    /// Carries out a request of the service side or the management plane, if the caller has the right to it.
+    pub fn service_as(
+        &mut self,
+        caller: &Caller,
+        request: ServiceRequest,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let reply = self.core.service_as(caller, request, now);
         self.carry_notices(now);
         reply
     }

@@ -18,4 +18,8 @@ pub use core::registry::{
     ClientIdentity, DeviceAuthentication, InvalidKey, InvalidThumbprint, SymmetricKey, Thumbprint,
 };
 pub use hub::{Hub, Input, Listener, Output};
-pub use service::{DeviceView, HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
+pub use service::{
+    BlobWrite, Caller, DeviceView, Feedback, FeedbackOutcome, FileNotification, HubError, KeyName,
+    ManagedReply, MethodResult, MethodTicket, ReceivedCloudToDevice, Right, ServiceReply, ServiceRequest,
+    Settlement, UnknownRight, UploadGrant,
+};

@@ -1,12 +1,22 @@
-//! The face of the service and management planes: requests, replies and IoT Hub's error codes. Plain
-//! data; [`crate::Hub::service`] carries a request out. Rights of the caller are not judged here.
+//! The face of the service and management planes: requests, and in the rooms below callers with their
+//! rights, replies and IoT Hub's errors. Plain data; [`crate::Hub::service_as`] carries a request out.
+
+mod caller;
+mod error;
+mod reply;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hilarm_model::{DeviceId, ModuleId, SecurityGroup, ThreatList};
+use hilarm_model::{DeviceId, ModuleId, NetworkRules, Profile, Protocol, SecurityGroup, ThreatList};
 use serde_json::Value;
 
+pub use self::caller::{Caller, Right, UnknownRight};
+pub use self::error::HubError;
+pub use self::reply::{
+    BlobWrite, DeviceView, Feedback, FeedbackOutcome, FileNotification, ManagedReply, MethodResult,
+    MethodTicket, ReceivedCloudToDevice, ServiceReply, Settlement, UploadGrant,
+};
 use crate::core::registry::DeviceAuthentication;
 
 /// What the service side or the management plane asks of the hub.
@@ -30,6 +40,22 @@ pub enum ServiceRequest {
         /// How it must authenticate from now on.
         authentication: DeviceAuthentication,
     },
+    /// Deletes a module identity with its twin.
+    DeleteModule {
+        /// The device.
+        device: DeviceId,
+        /// The module.
+        module: ModuleId,
+    },
+    /// Replaces one symmetric key of an identity by a fresh one, which the reply carries.
+    RegenerateKey {
+        /// The device.
+        device: DeviceId,
+        /// The module, for a module's key.
+        module: Option<ModuleId>,
+        /// Which key.
+        key: KeyName,
+    },
     /// Deletes a device identity with its modules, twins and queue.
     DeleteDevice {
         /// The device.
@@ -47,14 +73,74 @@ pub enum ServiceRequest {
         /// The device.
         device: DeviceId,
     },
-    /// Registers a verified certificate authority or replaces it.
+    /// Adds a certificate to the hub, or replaces it, as the management plane does. Its chains are trusted
+    /// once it is verified.
+    PutCertificate {
+        /// Its name on the hub.
+        name: String,
+        /// The certificate: DER, PEM, or base64 of either.
+        certificate: Vec<u8>,
+        /// Whether it counts as verified at once.
+        verified: bool,
+        /// The ETag that the certificate must have, `*` for any; without it nothing is checked.
+        if_match: Option<String>,
+    },
+    /// Verifies a certificate of the hub with a certificate that it signed.
+    VerifyCertificate {
+        /// Its name on the hub.
+        name: String,
+        /// The verification certificate: DER, PEM, or base64 of either.
+        certificate: Vec<u8>,
+        /// The ETag that the certificate must have, `*` for any; without it nothing is checked.
+        if_match: Option<String>,
+    },
+    /// Gives a certificate of the hub the code that its verification certificate must name.
+    GenerateVerificationCode {
+        /// Its name on the hub.
+        name: String,
+    },
+    /// Deletes a certificate of the hub; deleting none is 204.
+    DeleteCertificate {
+        /// Its name on the hub.
+        name: String,
+        /// The ETag that the certificate must have, `*` for any; without it nothing is checked.
+        if_match: Option<String>,
+    },
+    /// Reads a certificate of the hub.
+    GetCertificate {
+        /// Its name on the hub.
+        name: String,
+    },
+    /// Adds or edits a diagnostic setting of the hub.
+    PutDiagnosticSetting {
+        /// Its name.
+        name: String,
+        /// Log categories that it enables, by IoT Hub's names.
+        categories: Vec<String>,
+    },
+    /// Deletes a diagnostic setting of the hub; deleting none is 204.
+    DeleteDiagnosticSetting {
+        /// Its name.
+        name: String,
+    },
+    /// Replaces the hub's network rules.
+    SetNetworkRules(NetworkRules),
+    /// Replaces the hub's network rules by the `properties` of Azure's JSON: `networkRuleSets`, or the older
+    /// `ipFilterRules`.
+    PutHubPropertiesJson {
+        /// The body of the request.
+        json: Value,
+    },
+    /// Reads the hub's properties as Azure writes them.
+    GetHubProperties,
+    /// Registers a verified certificate authority or replaces it: [`Self::PutCertificate`] without an ETag.
     PutCertificateAuthority {
         /// Its name on the hub.
         name: String,
         /// The certificate.
         der: Vec<u8>,
     },
-    /// Removes a certificate authority.
+    /// Removes a certificate authority; 404 when there is none.
     DeleteCertificateAuthority {
         /// Its name on the hub.
         name: String,
@@ -66,8 +152,45 @@ pub enum ServiceRequest {
         /// Its enabled rules.
         group: SecurityGroup,
     },
+    /// Creates or replaces a device security group as Azure does: the rules of a sparse body are completed,
+    /// and the reply lists all of them.
+    PutSecurityGroupJson {
+        /// Its name; recorded in lower case.
+        name: String,
+        /// The body of the request.
+        json: Value,
+    },
+    /// Reads a device security group: every rule.
+    GetSecurityGroup {
+        /// Its name, in any case.
+        name: String,
+    },
+    /// Deletes a device security group; deleting none is 204.
+    DeleteSecurityGroup {
+        /// Its name, in any case.
+        name: String,
+    },
+    /// Creates or replaces a security solution (`iotSecuritySolutions`).
+    PutSecuritySolutionJson {
+        /// Its name.
+        name: String,
+        /// The body of the request.
+        json: Value,
+    },
+    /// Reads a security solution.
+    GetSecuritySolution {
+        /// Its name.
+        name: String,
+    },
+    /// Deletes a security solution; deleting none is 204.
+    DeleteSecuritySolution {
+        /// Its name.
+        name: String,
+    },
     /// Replaces the threat-intelligence list.
     LoadThreatList(ThreatList),
+    /// Chooses the defender's profile.
+    ConfigureProfile(Profile),
     /// Starts monitoring: windows count from now on.
     StartMonitoring,
     /// Merges a patch into the desired properties; null deletes.
@@ -78,6 +201,24 @@ pub enum ServiceRequest {
         module: Option<ModuleId>,
         /// The patch, a JSON object.
         patch: Value,
+    },
+    /// Replaces all desired properties.
+    ReplaceDesired {
+        /// The device.
+        device: DeviceId,
+        /// The module, for a module twin.
+        module: Option<ModuleId>,
+        /// The properties, a JSON object.
+        properties: Value,
+    },
+    /// Replaces all tags.
+    ReplaceTags {
+        /// The device.
+        device: DeviceId,
+        /// The module, for a module twin.
+        module: Option<ModuleId>,
+        /// The tags, a JSON object.
+        tags: Value,
     },
     /// Merges a patch into the tags; null deletes.
     PatchTags {
@@ -103,7 +244,7 @@ pub enum ServiceRequest {
         message_id: String,
         /// Payload.
         payload: Vec<u8>,
-        /// Application properties.
+        /// Application properties. `iothub-ack` (`none`, `positive`, `negative`, `full`) asks for feedback.
         properties: BTreeMap<String, String>,
         /// Lifetime by the calendar; `None` takes the hub's default.
         ttl: Option<Duration>,
@@ -112,6 +253,53 @@ pub enum ServiceRequest {
     PurgeCloudToDevice {
         /// The device.
         device: DeviceId,
+    },
+    /// Takes the feedback that is there.
+    TakeFeedback,
+    /// Takes the notices of completed file uploads that are there.
+    TakeFileNotifications,
+    /// Receives the next cloud-to-device message as the device does over a protocol that locks messages.
+    ReceiveCloudToDevice {
+        /// The device.
+        device: DeviceId,
+        /// The protocol that it speaks.
+        protocol: Protocol,
+    },
+    /// Settles a received cloud-to-device message as the device does.
+    SettleCloudToDevice {
+        /// The device.
+        device: DeviceId,
+        /// The lock that came with the message.
+        lock: String,
+        /// What the device does with it.
+        settlement: Settlement,
+    },
+    /// Begins a file upload as the device does.
+    BeginFileUpload {
+        /// The device.
+        device: DeviceId,
+        /// Name of the blob.
+        blob: String,
+    },
+    /// Puts a blob where an upload was granted; only its length is kept.
+    PutBlob {
+        /// The path that was granted.
+        blob_path: String,
+        /// The query that was granted.
+        sas_token: String,
+        /// Length of the blob or block.
+        bytes: u64,
+        /// Whether this is the blob or a block of it.
+        write: BlobWrite,
+    },
+    /// Completes a file upload as the device does.
+    CompleteFileUpload {
+        /// The device.
+        device: DeviceId,
+        /// The upload.
+        correlation_id: String,
+        /// Whether the device reports success.
+        success: bool,
     },
     /// Invokes a direct method; its result comes out of [`crate::Hub::poll_service`].
     InvokeMethod {
@@ -128,95 +316,11 @@ pub enum ServiceRequest {
     },
 }
 
-/// What a request gives back.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ServiceReply {
-    /// It is done; there is nothing to say.
-    Done,
-    /// A device identity.
-    Device(DeviceView),
-    /// A twin: `deviceId`, `moduleId`, `tags`, `properties.desired`, `properties.reported`, with `$version`s.
-    Twin(Value),
-    /// A direct method is under way.
-    MethodInvoked(MethodTicket),
-    /// Messages were dropped.
-    Purged {
-        /// How many.
-        messages: usize,
-    },
-}
-
-/// A device identity as the service side sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceView {
-    /// The device.
-    pub device: DeviceId,
-    /// Whether it may connect.
-    pub enabled: bool,
-    /// Whether it is connected.
-    pub connected: bool,
-    /// Cloud-to-device messages waiting or locked.
-    pub cloud_to_device_messages: usize,
-}
-
-/// Names one invocation of a direct method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MethodTicket(pub u64);
-
-/// What came of a direct method that reached its device.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MethodResult {
-    /// The device answered.
-    Answered {
-        /// Status of the answer.
-        status: i32,
-        /// Its body: null when empty, a string when it is not JSON.
-        payload: Value,
-    },
-    /// The device did not answer in time (504101).
-    TimedOut,
-}
-
-/// A refusal of the service side, with IoT Hub's code.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HubError {
-    /// 400004: an argument is out of bounds or malformed.
-    #[error("ErrorCode:ArgumentInvalid;{0}")]
-    ArgumentInvalid(String),
-    /// 403004: the device's queue is full.
-    #[error("ErrorCode:DeviceMaximumQueueDepthExceeded;{0}")]
-    DeviceMaximumQueueDepthExceeded(DeviceId),
-    /// 404001: no such device.
-    #[error("ErrorCode:DeviceNotFound;{0}")]
-    DeviceNotFound(DeviceId),
-    /// 404010: no such module.
-    #[error("ErrorCode:ModuleNotFound;{0}")]
-    ModuleNotFound(ModuleId),
-    /// 404002: no such certificate authority.
-    #[error("ErrorCode:IotHubNotFound;{0}")]
-    CertificateNotFound(String),
-    /// 404103: the device is not connected, or does not listen for methods.
-    #[error("ErrorCode:DeviceNotOnline;{0}")]
-    DeviceNotOnline(DeviceId),
-    /// 413001: the message is too large.
-    #[error("ErrorCode:MessageTooLarge;at most {bytes_max} bytes")]
-    MessageTooLarge {
-        /// The limit.
-        bytes_max: usize,
-    },
-}
-
-impl HubError {
-    /// IoT Hub's six-digit code; its first three digits are the HTTP status.
-    pub fn code(&self) -> u32 {
-        match self {
-            Self::ArgumentInvalid(_) => 400_004,
-            Self::DeviceMaximumQueueDepthExceeded(_) => 403_004,
-            Self::DeviceNotFound(_) => 404_001,
-            Self::ModuleNotFound(_) => 404_010,
-            Self::CertificateNotFound(_) => 404_002,
-            Self::DeviceNotOnline(_) => 404_103,
-            Self::MessageTooLarge { .. } => 413_001,
-        }
-    }
+/// Which of an identity's two symmetric keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyName {
+    /// The primary key.
+    Primary,
+    /// The secondary key.
+    Secondary,
 }

@@ -1,30 +1,20 @@
 //! The device-facing half of the core: connecting, telemetry, twin, methods and cloud-to-device messages,
 //! as requests of an authenticated identity.
 
+use std::net::IpAddr;
+
 use hilarm_model::{
     DeviceId, HubEvent, MethodOutcome, Now, Protocol, RefusalCause, TwinSection, UsedAuthentication,
 };
 use serde_json::Value;
 
 use super::auth::{Presented, authenticate};
-use super::cloud_to_device::{CloudToDeviceMessage, LockToken, Relock};
 use super::message::{DeviceMessage, MessageClass};
 use super::registry::ClientIdentity;
 use super::twin::InvalidPatch;
 use super::{Core, CoreTimer, Notice, Presence};
 use crate::security_message;
 use crate::service::{MethodResult, MethodTicket};
-
-/// What became of a message that an adapter wants to send again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Redelivery {
-    /// Locked again: send it.
-    Send(CloudToDeviceMessage),
-    /// A delivery is still out.
-    Held,
-    /// Completed, purged or expired.
-    Gone,
-}
 
 impl Core {
     pub(crate) fn authenticate(
@@ -34,6 +24,11 @@ impl Core {
         now: Now,
     ) -> Result<UsedAuthentication, Vec<RefusalCause>> {
         authenticate(&self.registry, &self.config.host, identity, presented, now.unix)
+    }
+
+    /// Whether the hub's network rules let an address in. Adapters ask before they authenticate.
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+        self.management.network.admits(address)
     }
 
     pub(crate) fn is_registered(&self, identity: &ClientIdentity) -> bool {
@@ -54,12 +49,12 @@ impl Core {
     }
 
     /// The identity went away; deliveries that were out are free again.
-    pub(crate) fn disconnected(&mut self, identity: &ClientIdentity) {
+    pub(crate) fn disconnected(&mut self, identity: &ClientIdentity, protocol: Protocol) {
         self.presence.remove(identity);
         if identity.module.is_none()
             && let Some(queue) = self.queues.get_mut(&identity.device)
         {
-            queue.unlock_all();
+            queue.unlock_all(protocol);
         }
     }
 
@@ -157,64 +152,6 @@ impl Core {
         let outcome = MethodOutcome::TimedOut;
         self.record(HubEvent::DirectMethodInvoked { device, method, outcome }, now);
         self.results.push_back((ticket, MethodResult::TimedOut));
-    }
-
-    /// Hands the next waiting message to the device and locks it.
-    pub(crate) fn deliver_next(
-        &mut self,
-        identity: &ClientIdentity,
-        protocol: Protocol,
-        now: Now,
-    ) -> Option<(LockToken, CloudToDeviceMessage)> {
-        let until = now.mono + self.config.lock_timeout;
-        let (token, message) = self.queues.get_mut(&identity.device)?.lock_next(until)?;
-        let message = message.clone();
-        self.delivered(identity, token, &message, protocol, now);
-        Some((token, message))
-    }
-
-    /// Locks a message that was delivered before and not completed, to hand it over again.
-    pub(crate) fn deliver_again(
-        &mut self,
-        identity: &ClientIdentity,
-        token: LockToken,
-        protocol: Protocol,
-        now: Now,
-    ) -> Redelivery {
-        let until = now.mono + self.config.lock_timeout;
-        let Some(queue) = self.queues.get_mut(&identity.device) else { return Redelivery::Gone };
-        let message = match queue.lock_again(token, until) {
-            Relock::Gone => return Redelivery::Gone,
-            Relock::Held => return Redelivery::Held,
-            Relock::Locked(message) => message.clone(),
-        };
-        self.delivered(identity, token, &message, protocol, now);
-        Redelivery::Send(message)
-    }
-
-    fn delivered(
-        &mut self,
-        identity: &ClientIdentity,
-        token: LockToken,
-        message: &CloudToDeviceMessage,
-        protocol: Protocol,
-        now: Now,
-    ) {
-        let device = identity.device.clone();
-        self.timers.set(now.mono + self.config.lock_timeout, CoreTimer::Lock(device.clone(), token));
-        let message_id = message.message_id.clone();
-        self.record(HubEvent::CloudToDeviceDelivered { device, message_id, protocol }, now);
-    }
-
-    /// The device is done with a message; nothing happens when it expired or was purged meanwhile.
-    pub(crate) fn complete(&mut self, identity: &ClientIdentity, token: LockToken, now: Now) {
-        let device = identity.device.clone();
-        let completed = self.queues.get_mut(&device).and_then(|queue| queue.complete(token));
-        if let Some(message) = completed {
-            self.timers.clear_calendar(message.expiry, CoreTimer::Expiry(device.clone(), token));
-            let message_id = message.message_id;
-            self.record(HubEvent::CloudToDeviceCompleted { device, message_id }, now);
-        }
     }
 
     /// Tells an adapter about something, if the identity is connected.

@@ -2,20 +2,29 @@
 //! (`mqtt`) translate packets into these calls and carry [`Notice`]s out. No type of a protocol appears
 //! here, and the tests here use none.
 //!
-//! `device` is the device-facing half, `service` the service and management half.
+//! `device` is the device-facing half; `service` hands requests of the service and management planes to
+//! `identities`, `twin_service`, `messages` and `management`, once `rights` has judged the caller. `upload`
+//! has the blobs.
 
 pub(crate) mod auth;
+pub(crate) mod calendar;
 pub(crate) mod cloud_to_device;
 mod device;
+mod identities;
 mod key;
+mod management;
 pub(crate) mod message;
+pub(crate) mod messages;
 mod methods;
 pub(crate) mod registry;
+mod rights;
 mod service;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timers;
 mod twin;
+mod twin_service;
+pub(crate) mod upload;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,13 +35,15 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::cloud_to_device::{CloudToDeviceQueue, LockToken};
-pub(crate) use self::device::Redelivery;
+use self::management::Management;
+pub(crate) use self::messages::Redelivery;
 use self::methods::Invocations;
 use self::registry::{ClientIdentity, Registry};
 use self::timers::Timers;
 use self::twin::Twin;
+use self::upload::Uploads;
 use crate::config::HubConfig;
-use crate::service::{MethodResult, MethodTicket};
+use crate::service::{Feedback, MethodResult, MethodTicket};
 
 /// What an adapter must carry to a client, or learn about one.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +56,10 @@ pub(crate) enum Notice {
     CloudToDeviceWaiting { device: DeviceId },
     /// The device may not stay connected: disabled, deleted or given other credentials.
     IdentityChanged { device: DeviceId },
+    /// The module may not stay connected: it was given other credentials.
+    ModuleChanged { identity: ClientIdentity },
+    /// The module is gone, with everything stored for it.
+    ModuleDeleted { identity: ClientIdentity },
     /// The device is gone, with everything stored for it.
     IdentityDeleted { device: DeviceId },
 }
@@ -72,6 +87,10 @@ pub(crate) struct Core {
     invocations: Invocations,
     presence: BTreeMap<ClientIdentity, Presence>,
     last_protocols: BTreeMap<DeviceId, Protocol>,
+    management: Management,
+    uploads: Uploads,
+    feedback: VecDeque<Feedback>,
+    random: ChaCha8Rng,
     timers: Timers<CoreTimer>,
     records: VecDeque<HubRecord>,
     notices: VecDeque<Notice>,
@@ -87,6 +106,10 @@ impl Core {
             twins: BTreeMap::new(),
             queues: BTreeMap::new(),
             invocations: Invocations::new(random.random()),
+            management: Management::default(),
+            uploads: Uploads::default(),
+            feedback: VecDeque::new(),
+            random,
             presence: BTreeMap::new(),
             last_protocols: BTreeMap::new(),
             timers: Timers::new(),
@@ -127,11 +150,7 @@ impl Core {
                         self.notices.push_back(Notice::CloudToDeviceWaiting { device });
                     }
                 }
-                CoreTimer::Expiry(device, token) => {
-                    if let Some(queue) = self.queues.get_mut(&device) {
-                        queue.expire(token, now.unix);
-                    }
-                }
+                CoreTimer::Expiry(device, token) => self.expire(&device, token, now),
             }
         }
     }

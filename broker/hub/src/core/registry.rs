@@ -118,6 +118,18 @@ impl Registry {
         }
     }
 
+    /// The same, to change it.
+    pub(crate) fn authentication_mut(
+        &mut self,
+        identity: &ClientIdentity,
+    ) -> Option<&mut DeviceAuthentication> {
+        let device = self.devices.get_mut(&identity.device)?;
+        match &identity.module {
+            None => Some(&mut device.authentication),
+            Some(module) => device.modules.get_mut(module),
+        }
+    }
+
     pub(crate) fn put_authority(&mut self, name: String, der: Vec<u8>) {
         self.authorities.insert(name, der);
     }

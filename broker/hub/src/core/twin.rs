@@ -53,15 +53,30 @@ impl Section {
 
     /// Merges a patch, all of it or nothing; the new version comes back.
     pub(crate) fn patch(&mut self, patch: &Value) -> Result<u64, InvalidPatch> {
-        let Value::Object(patch) = patch else { return Err(InvalidPatch::NotObject) };
-        patch.iter().try_for_each(|(key, value)| check(key, value, 1))?;
+        let patch = checked(patch)?;
         let mut merged = self.values.clone();
         merge(&mut merged, patch);
-        let bytes = serde_json::to_vec(&merged).map_or(usize::MAX, |text| text.len());
+        self.set(merged)
+    }
+
+    /// Replaces everything, all of it or nothing; the new version comes back, and the patch that brings a
+    /// copy of the former values to the new ones: what went is null in it.
+    pub(crate) fn replace(&mut self, values: &Value) -> Result<(u64, Map<String, Value>), InvalidPatch> {
+        let mut fresh = Map::new();
+        merge(&mut fresh, checked(values)?);
+        let mut delta = fresh.clone();
+        for gone in self.values.keys().filter(|key| !fresh.contains_key(*key)) {
+            delta.insert(gone.clone(), Value::Null);
+        }
+        Ok((self.set(fresh)?, delta))
+    }
+
+    fn set(&mut self, values: Map<String, Value>) -> Result<u64, InvalidPatch> {
+        let bytes = serde_json::to_vec(&values).map_or(usize::MAX, |text| text.len());
         if bytes > self.bytes_max {
             return Err(InvalidPatch::Size(self.bytes_max));
         }
-        self.values = merged;
+        self.values = values;
         self.version += 1;
         Ok(self.version)
     }
@@ -137,6 +152,13 @@ fn merge(into: &mut Map<String, Value>, patch: &Map<String, Value>) {
     }
 }
 
+/// The patch as an object, if every key and value in it keeps the limits.
+fn checked(patch: &Value) -> Result<&Map<String, Value>, InvalidPatch> {
+    let Value::Object(patch) = patch else { return Err(InvalidPatch::NotObject) };
+    patch.iter().try_for_each(|(key, value)| check(key, value, 1))?;
+    Ok(patch)
+}
+
 fn check(key: &str, value: &Value, depth: usize) -> Result<(), InvalidPatch> {
     let foreign = |c: char| matches!(c, '.' | '$' | '#' | ' ') || c.is_control();
     if key.is_empty() || key.len() > KEY_BYTES_MAX || key.chars().any(foreign) {
@@ -181,6 +203,16 @@ mod tests {
     fn a_patch_merges_objects_deletes_nulls_and_raises_the_version() {
         let twin = patched(&[json!({"a": {"b": 1, "c": 2}, "d": [1]}), json!({"a": {"b": null}, "d": [2]})]);
         assert_eq!(twin.unwrap(), json!({"a": {"c": 2}, "d": [2], "$version": 3}));
+    }
+
+    #[test]
+    fn a_replacement_says_what_it_removed() {
+        let mut section = Section::new(PROPERTIES_BYTES_MAX);
+        section.patch(&json!({"a": 1, "b": 2})).unwrap();
+        let (version, delta) = section.replace(&json!({"b": 3, "c": null})).unwrap();
+        assert_eq!((version, Value::Object(delta)), (3, json!({"a": null, "b": 3})));
+        assert_eq!(section.to_json(), json!({"b": 3, "$version": 3}));
+        assert_eq!(section.replace(&json!([])), Err(InvalidPatch::NotObject));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use hilarm_model::{
     CloseReason, ConnectionId, ConnectionRefused, HubEvent, Monotonic, Now, PeerFacts, Protocol,
-    UsedAuthentication,
+    RefusalCause, UsedAuthentication,
 };
 
 use self::body::{Body, Keeping};
@@ -254,7 +254,12 @@ impl Https {
         let Some(connection) = self.connections.get_mut(&id) else { return Err(Refusal::Unauthorized) };
         let token = head.field("authorization").map(str::as_bytes);
         let presented = Presented { token, chain: &connection.facts.client_chain };
-        match core.authenticate(identity, presented, now) {
+        let judged = if core.admits(connection.facts.address.ip()) {
+            core.authenticate(identity, presented, now)
+        } else {
+            Err(vec![RefusalCause::IpFiltered])
+        };
+        match judged {
             Ok(used) => {
                 core.uses(&identity.device, Protocol::Https);
                 if connection.identity.as_ref() != Some(identity) {

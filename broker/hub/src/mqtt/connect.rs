@@ -47,9 +47,13 @@ impl Mqtt {
         now: Now,
     ) -> Result<UsedAuthentication, Vec<RefusalCause>> {
         let malformed = |reason: &str| vec![RefusalCause::UserNameMalformed { reason: reason.into() }];
+        let connection = self.connections.get(&id);
+        if connection.is_some_and(|connection| !core.admits(connection.facts.address.ip())) {
+            return Err(vec![RefusalCause::IpFiltered]);
+        }
         let identity = claimed.ok_or_else(|| malformed("the client id names no identity"))?;
         user_name::check(connect.user_name, &core.config.host, connect.client_id).map_err(malformed)?;
-        let chain = self.connections.get(&id).map_or(&[][..], |connection| &connection.facts.client_chain);
+        let chain = connection.map_or(&[][..], |connection| &connection.facts.client_chain);
         core.authenticate(identity, Presented { token: connect.password, chain }, now)
     }
 

@@ -30,10 +30,21 @@ impl Mqtt {
                 self.deliver_waiting(core, &ClientIdentity { device, module: None }, now);
             }
             Notice::IdentityChanged { device } => self.close_device(core, &device, now),
+            Notice::ModuleChanged { identity } => self.close_identity(core, &identity, now),
+            Notice::ModuleDeleted { identity } => {
+                self.close_identity(core, &identity, now);
+                self.sessions.remove(&identity);
+            }
             Notice::IdentityDeleted { device } => {
                 self.close_device(core, &device, now);
                 self.sessions.retain(|identity, _| identity.device != device);
             }
+        }
+    }
+
+    fn close_identity(&mut self, core: &mut Core, identity: &ClientIdentity, now: Now) {
+        if let Some(&connection) = self.online.get(identity) {
+            self.close(core, connection, CloseReason::IdentityChanged, now);
         }
     }
 

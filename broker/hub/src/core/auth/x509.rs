@@ -64,6 +64,21 @@ pub(crate) fn is_certificate(der: &[u8]) -> bool {
     parse(der).is_ok()
 }
 
+/// Subject, `notAfter` and SHA-1 thumbprint of a certificate, as the management plane shows them.
+pub(crate) fn describe(der: &[u8]) -> Option<(String, Timestamp, String)> {
+    let certificate = parse(der).ok()?;
+    let subject = common_name(&certificate).map_or_else(|| certificate.subject().to_string(), str::to_owned);
+    Some((subject, validity(&certificate).1, hex::encode_upper(Sha1::digest(der))))
+}
+
+/// Whether the verification certificate is signed with the authority's key and names the code.
+pub(crate) fn proves_possession(authority: &[u8], verification: &[u8], code: &str) -> bool {
+    let (Ok(authority), Ok(verification)) = (parse(authority), parse(verification)) else { return false };
+    !code.is_empty()
+        && common_name(&verification) == Some(code)
+        && verification.verify_signature(Some(authority.public_key())).is_ok()
+}
+
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Vec<RefusalCause>> {
     let malformed = |reason: &str| vec![RefusalCause::X509Malformed { reason: reason.into() }];
     match X509Certificate::from_der(der) {

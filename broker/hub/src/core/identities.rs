@@ -1,0 +1,164 @@
+//! The identity registry as the service sees it: creating, enabling, rotating keys, deleting. What changes
+//! about an identity ends its connections.
+
+use hilarm_model::{DeviceId, HubEvent, ModuleId, Now};
+use serde_json::json;
+
+use super::registry::{ClientIdentity, DeviceAuthentication, SymmetricKey};
+use super::{Core, Notice};
+use crate::service::{DeviceView, HubError, KeyName, ServiceReply};
+
+impl Core {
+    /// The identity, if the registry knows it.
+    pub(super) fn known(
+        &self,
+        device: DeviceId,
+        module: Option<ModuleId>,
+    ) -> Result<ClientIdentity, HubError> {
+        let identity = ClientIdentity { device, module };
+        if self.registry.authentication(&identity).is_some() {
+            return Ok(identity);
+        }
+        match identity.module {
+            Some(module) if self.registry.device(&identity.device).is_some() => {
+                Err(HubError::ModuleNotFound(module))
+            }
+            _ => Err(HubError::DeviceNotFound(identity.device)),
+        }
+    }
+
+    pub(super) fn put_device(
+        &mut self,
+        device: DeviceId,
+        authentication: DeviceAuthentication,
+        security_group: Option<String>,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        if let Some(group) = security_group {
+            let identity = ClientIdentity { device: device.clone(), module: None };
+            self.twins.entry(identity).or_default().tags.patch(&json!({ "SecurityGroup": group }))?;
+        }
+        if self.registry.put_device(device.clone(), authentication) {
+            self.notices.push_back(Notice::IdentityChanged { device: device.clone() });
+        }
+        self.record_registration(device, now);
+        Ok(ServiceReply::Done)
+    }
+
+    /// Also recorded when only the security group changed: the fact carries both.
+    pub(super) fn record_registration(&mut self, device: DeviceId, now: Now) {
+        let Some(known) = self.registry.device(&device) else { return };
+        let authentication = known.authentication.facts();
+        let identity = ClientIdentity { device: device.clone(), module: None };
+        let security_group = self.twins.entry(identity).or_default().security_group().to_owned();
+        self.record(HubEvent::DeviceRegistered { device, authentication, security_group }, now);
+    }
+
+    pub(super) fn put_module(
+        &mut self,
+        device: DeviceId,
+        module: ModuleId,
+        authentication: DeviceAuthentication,
+    ) -> Result<ServiceReply, HubError> {
+        let known = self.usable(&device)?;
+        let before = known.modules.insert(module.clone(), authentication.clone());
+        if before.is_some_and(|before| before != authentication) {
+            let identity = ClientIdentity { device, module: Some(module) };
+            self.notices.push_back(Notice::ModuleChanged { identity });
+        }
+        Ok(ServiceReply::Done)
+    }
+
+    pub(super) fn delete_module(
+        &mut self,
+        device: DeviceId,
+        module: ModuleId,
+    ) -> Result<ServiceReply, HubError> {
+        let known = self.usable(&device)?;
+        if known.modules.remove(&module).is_none() {
+            return Err(HubError::ModuleNotFound(module));
+        }
+        let identity = ClientIdentity { device, module: Some(module) };
+        self.twins.remove(&identity);
+        self.notices.push_back(Notice::ModuleDeleted { identity });
+        Ok(ServiceReply::Done)
+    }
+
+    /// Operations on modules of a device that is missing or disabled are unauthorized, as on a live hub.
+    fn usable(&mut self, device: &DeviceId) -> Result<&mut super::registry::DeviceIdentity, HubError> {
+        let known = self.registry.device_mut(device).filter(|known| known.enabled);
+        known.ok_or_else(|| HubError::UnauthorizedAccess(format!("{device} is missing or disabled")))
+    }
+
+    pub(super) fn delete_device(&mut self, device: DeviceId, now: Now) -> Result<ServiceReply, HubError> {
+        if !self.registry.delete_device(&device) {
+            return Err(HubError::DeviceNotFound(device));
+        }
+        self.queues.remove(&device);
+        self.last_protocols.remove(&device);
+        self.uploads.forget_device(&device);
+        self.twins.retain(|identity, _| identity.device != device);
+        self.record(HubEvent::DeviceRemoved { device: device.clone() }, now);
+        self.notices.push_back(Notice::IdentityDeleted { device });
+        Ok(ServiceReply::Done)
+    }
+
+    /// Enabling what is enabled changes nothing and is no fact.
+    pub(super) fn set_enabled(
+        &mut self,
+        device: DeviceId,
+        enabled: bool,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let known = self.registry.device_mut(&device);
+        let known = known.ok_or_else(|| HubError::DeviceNotFound(device.clone()))?;
+        if std::mem::replace(&mut known.enabled, enabled) != enabled {
+            self.record(HubEvent::DeviceStatusChanged { device: device.clone(), enabled }, now);
+            if !enabled {
+                self.notices.push_back(Notice::IdentityChanged { device });
+            }
+        }
+        Ok(ServiceReply::Done)
+    }
+
+    /// Whether sessions survive it is the hub's configuration; new connections need the new key.
+    pub(super) fn regenerate_key(
+        &mut self,
+        device: DeviceId,
+        module: Option<ModuleId>,
+        name: KeyName,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let identity = self.known(device, module)?;
+        let key = SymmetricKey::generate(&mut self.random);
+        let Some(DeviceAuthentication::Sas { primary, secondary }) =
+            self.registry.authentication_mut(&identity)
+        else {
+            return Err(HubError::ArgumentInvalid(format!("{identity} has no symmetric keys")));
+        };
+        match name {
+            KeyName::Primary => *primary = key.clone(),
+            KeyName::Secondary => *secondary = key.clone(),
+        }
+        if identity.module.is_none() {
+            self.record_registration(identity.device.clone(), now);
+        }
+        if self.config.key_rotation_ends_sessions {
+            self.notices.push_back(match &identity.module {
+                None => Notice::IdentityChanged { device: identity.device },
+                Some(_) => Notice::ModuleChanged { identity },
+            });
+        }
+        Ok(ServiceReply::KeyRegenerated(key))
+    }
+
+    pub(super) fn view(&self, device: DeviceId) -> Result<ServiceReply, HubError> {
+        let Some(known) = self.registry.device(&device) else { return Err(HubError::DeviceNotFound(device)) };
+        let enabled = known.enabled;
+        let cloud_to_device_messages = self.queues.get(&device).map_or(0, |queue| queue.len());
+        let identity = ClientIdentity { device, module: None };
+        let connected = self.presence.contains_key(&identity);
+        let device = identity.device;
+        Ok(ServiceReply::Device(DeviceView { device, enabled, connected, cloud_to_device_messages }))
+    }
+}

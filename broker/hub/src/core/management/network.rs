@@ -1,0 +1,222 @@
+//! The hub's network rules: who may connect at all. `networkRuleSets` state a default action; the older
+//! `ipFilterRules` let in whomever no rule names. They are judged before any credential.
+
+use std::net::IpAddr;
+
+use hilarm_model::{FilterAction, FilterRule, HubEvent, NetworkRules, Now};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{answer, hub_id};
+use crate::core::Core;
+use crate::service::{HubError, ServiceReply};
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    rules: NetworkRules,
+}
+
+impl Network {
+    /// The first rule that covers the address decides, else the default action.
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let rule = self.rules.rules.iter().find(|rule| rule.network.contains(&address));
+        rule.map_or(self.rules.default_action, |rule| rule.action) == FilterAction::Allow
+    }
+}
+
+#[derive(Deserialize)]
+struct RawHub {
+    properties: RawProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawProperties {
+    network_rule_sets: Option<RawRuleSets>,
+    #[serde(default)]
+    ip_filter_rules: Vec<RawFilter<OlderAction>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawRuleSets {
+    #[serde(default = "deny")]
+    default_action: Action,
+    #[serde(default)]
+    ip_rules: Vec<RawFilter<Action>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawFilter<A> {
+    filter_name: String,
+    action: A,
+    ip_mask: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+enum Action {
+    Allow,
+    Deny,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+enum OlderAction {
+    Accept,
+    Reject,
+}
+
+/// Azure's default in `networkRuleSets`.
+fn deny() -> Action {
+    Action::Deny
+}
+
+impl From<Action> for FilterAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Allow => Self::Allow,
+            Action::Deny => Self::Deny,
+        }
+    }
+}
+
+impl From<OlderAction> for FilterAction {
+    fn from(action: OlderAction) -> Self {
+        match action {
+            OlderAction::Accept => Self::Allow,
+            OlderAction::Reject => Self::Deny,
+        }
+    }
+}
+
+impl<A: Into<FilterAction>> RawFilter<A> {
+    fn rule(self) -> Result<FilterRule, HubError> {
+        let mask = &self.ip_mask;
+        let network = mask.parse().or_else(|_| mask.parse::<IpAddr>().map(Into::into));
+        let network =
+            network.map_err(|_| HubError::ArgumentInvalid(format!("ipMask {mask:?} is no network")))?;
+        Ok(FilterRule { name: self.filter_name, action: self.action.into(), network })
+    }
+}
+
+/// The rules that a body of the hub's PUT states.
+fn read(json: Value) -> Result<NetworkRules, HubError> {
+    let hub: RawHub =
+        serde_json::from_value(json).map_err(|why| HubError::ArgumentInvalid(why.to_string()))?;
+    match hub.properties.network_rule_sets {
+        Some(sets) => {
+            let rules = sets.ip_rules.into_iter().map(RawFilter::rule).collect::<Result<_, _>>()?;
+            Ok(NetworkRules { default_action: sets.default_action.into(), rules, stated: true })
+        }
+        None => {
+            let rules = hub.properties.ip_filter_rules.into_iter().map(RawFilter::rule);
+            let rules = rules.collect::<Result<_, _>>()?;
+            Ok(NetworkRules { default_action: FilterAction::Allow, rules, stated: false })
+        }
+    }
+}
+
+fn write(rules: &NetworkRules) -> Value {
+    let filter = |rule: &FilterRule| {
+        let action = match (rule.action, rules.stated) {
+            (FilterAction::Allow, true) => "Allow",
+            (FilterAction::Deny, true) => "Deny",
+            (FilterAction::Allow, false) => "Accept",
+            (FilterAction::Deny, false) => "Reject",
+        };
+        json!({ "filterName": rule.name, "action": action, "ipMask": rule.network.to_string() })
+    };
+    let filters: Vec<Value> = rules.rules.iter().map(filter).collect();
+    if !rules.stated {
+        return json!({ "ipFilterRules": filters });
+    }
+    let default_action = if rules.default_action == FilterAction::Allow { "Allow" } else { "Deny" };
+    json!({ "networkRuleSets": { "defaultAction": default_action, "ipRules": filters } })
+}
+
+impl Core {
+    /// The rules hold for connections to come; those that are up stay.
+    pub(in crate::core) fn set_network_rules(&mut self, rules: NetworkRules, now: Now) -> ServiceReply {
+        self.record(HubEvent::NetworkRulesChanged(rules.clone()), now);
+        self.management.network = Network { rules };
+        ServiceReply::Done
+    }
+
+    pub(in crate::core) fn put_hub_properties(
+        &mut self,
+        json: Value,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        self.set_network_rules(read(json)?, now);
+        Ok(self.hub_properties())
+    }
+
+    pub(in crate::core) fn hub_properties(&self) -> ServiceReply {
+        let mut properties = write(&self.management.network.rules);
+        if let Some(properties) = properties.as_object_mut() {
+            properties.insert("hostName".into(), self.config.host.as_str().into());
+            properties.insert("state".into(), "Active".into());
+        }
+        let hub = hub_id(&self.config.host);
+        let name = hub.rsplit('/').next().unwrap_or_default();
+        let body = json!({
+            "id": hub,
+            "name": name,
+            "type": "Microsoft.Devices/IotHubs",
+            "properties": properties,
+        });
+        answer(200, body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(json: Value) -> Network {
+        Network { rules: read(json).unwrap() }
+    }
+
+    fn admits(network: &Network, address: &str) -> bool {
+        network.admits(address.parse().unwrap())
+    }
+
+    #[test]
+    fn the_first_rule_that_covers_an_address_decides() {
+        let rule = |name: &str, action: &str, mask: &str| json!({"filterName": name, "action": action, "ipMask": mask});
+        let rules = [rule("office", "Accept", "198.51.100.7"), rule("rest", "Reject", "198.51.100.0/24")];
+        let network = network(json!({"properties": {"ipFilterRules": rules}}));
+        assert!(admits(&network, "198.51.100.7"));
+        assert!(!admits(&network, "198.51.100.8"));
+        assert!(!admits(&network, "::ffff:198.51.100.8"), "a mapped address is the address");
+        assert!(admits(&network, "203.0.113.1"), "the older model lets the rest in");
+    }
+
+    #[test]
+    fn rule_sets_keep_out_whom_no_rule_names() {
+        let allow = json!([{"filterName": "plant", "action": "Allow", "ipMask": "10.42.0.0/24"}]);
+        let network = network(json!({"properties": {"networkRuleSets": {"ipRules": allow}}}));
+        assert!(admits(&network, "10.42.0.2") && !admits(&network, "10.43.0.2"));
+        let text = write(&network.rules).to_string();
+        assert!(text.contains(r#""defaultAction":"Deny""#), "{text}");
+    }
+
+    #[test]
+    fn without_rules_everybody_is_let_in() {
+        assert!(admits(&Network::default(), "203.0.113.1"));
+        assert!(admits(&network(json!({"properties": {}})), "2001:db8::1"));
+    }
+
+    #[test]
+    fn a_mask_or_action_that_is_none_is_refused() {
+        let one = |action: &str, mask: &str| {
+            let rules = [json!({"filterName": "x", "action": action, "ipMask": mask})];
+            read(json!({"properties": {"ipFilterRules": rules}})).map_err(|why| why.code())
+        };
+        assert!(one("Accept", "10.0.0.0/8").is_ok());
+        assert_eq!(one("Accept", "10.0.0.0/33"), Err(400_004));
+        assert_eq!(one("Allow", "10.0.0.0/8"), Err(400_004));
+    }
+}
