@@ -13,6 +13,7 @@ mod replay;
 pub mod report;
 mod script;
 mod seed;
+mod service;
 mod snapshot;
 mod suite;
 mod trial;

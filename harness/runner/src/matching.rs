@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use hilarm_model::{DeviceId, HubEvent, MethodOutcome, RefusalCause, SecurityEvent, SecurityPayload};
+use hilarm_model::{DeviceId, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
 use hilarm_network::NetworkFact;
-use hilarm_scenario::{Cause, EventMatch, FlowMatch, MethodMatch};
+use hilarm_scenario::{
+    Cause, DeadLetter, EventMatch, FilterAction, FlowMatch, MethodMatch, Protocol, TwinSection,
+};
 
 use crate::journal::{Entry, HarnessRecord, Line};
 
@@ -22,28 +24,113 @@ pub(crate) fn matches(wanted: &EventMatch, line: &Line) -> bool {
 
 fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
     match (wanted, event) {
-        (EventMatch::ConnectionAccepted(by), HubEvent::ConnectionAccepted { device, .. })
-        | (EventMatch::ConnectionClosed(by), HubEvent::ConnectionClosed { device: Some(device), .. })
-        | (EventMatch::TelemetryReceived(by), HubEvent::TelemetryReceived { device, duplicate: false, .. })
+        (EventMatch::ConnectionClosed(by), HubEvent::ConnectionClosed { device: Some(device), .. })
+        | (EventMatch::ProtocolViolated(by), HubEvent::ProtocolViolated { device: Some(device), .. })
+        | (EventMatch::OperationRefused(by), HubEvent::OperationRefused { device, .. })
+        | (
+            EventMatch::ServiceOperationRefused(by),
+            HubEvent::ServiceOperationRefused { device: Some(device), .. },
+        )
         | (EventMatch::SecurityMessageReceived(by), HubEvent::SecurityMessageReceived { device, .. })
-        | (EventMatch::TwinUpdated(by), HubEvent::TwinUpdated { device, .. })
+        | (EventMatch::SecurityMessageRejected(by), HubEvent::SecurityMessageRejected { device, .. })
         | (EventMatch::TwinRead(by), HubEvent::TwinRead { device, .. })
-        | (EventMatch::CloudToDeviceCompleted(by), HubEvent::CloudToDeviceCompleted { device, .. }) => {
+        | (EventMatch::CloudToDeviceEnqueued(by), HubEvent::CloudToDeviceEnqueued { device, .. })
+        | (EventMatch::CloudToDeviceCompleted(by), HubEvent::CloudToDeviceCompleted { device, .. })
+        | (EventMatch::QueuePurged(by), HubEvent::QueuePurged { device, .. })
+        | (EventMatch::FileUploadCompleted(by), HubEvent::FileUploadCompleted { device, .. })
+        | (EventMatch::DeviceRemoved(by), HubEvent::DeviceRemoved { device })
+        | (EventMatch::DeviceStatusChanged(by), HubEvent::DeviceStatusChanged { device, .. }) => {
             is(&by.device, device)
         }
+        // Events that nobody in particular caused match when nobody is named.
+        (EventMatch::ConnectionClosed(by), HubEvent::ConnectionClosed { device: None, .. })
+        | (EventMatch::ProtocolViolated(by), HubEvent::ProtocolViolated { device: None, .. })
+        | (EventMatch::ServiceOperationRefused(by), HubEvent::ServiceOperationRefused { device: None, .. }) => {
+            by.device.is_none()
+        }
+        (
+            EventMatch::TelemetryReceived(by),
+            HubEvent::TelemetryReceived { device, protocol, duplicate: false, .. },
+        )
+        | (EventMatch::ConnectionAccepted(by), HubEvent::ConnectionAccepted { device, protocol, .. })
+        | (
+            EventMatch::CloudToDeviceDelivered(by),
+            HubEvent::CloudToDeviceDelivered { device, protocol, .. },
+        )
+        | (EventMatch::CloudToDeviceRejected(by), HubEvent::CloudToDeviceRejected { device, protocol, .. })
+        | (
+            EventMatch::CloudToDeviceAbandoned(by),
+            HubEvent::CloudToDeviceAbandoned { device, protocol, .. },
+        ) => is(&by.device, device) && by.protocol.is_none_or(|wanted| wanted == protocol_of(*protocol)),
+        (EventMatch::CertificateWritten(by), HubEvent::CertificateWritten { name, status, .. })
+        | (EventMatch::CertificateDeleted(by), HubEvent::CertificateDeleted { name, status, .. })
+        | (
+            EventMatch::DiagnosticSettingWritten(by),
+            HubEvent::DiagnosticSettingWritten { name, status, .. },
+        )
+        | (
+            EventMatch::DiagnosticSettingDeleted(by),
+            HubEvent::DiagnosticSettingDeleted { name, status, .. },
+        ) => {
+            by.name.as_ref().is_none_or(|wanted| wanted == name)
+                && by.status.is_none_or(|wanted| wanted == *status)
+        }
+        _ => matches_in_detail(wanted, event),
+    }
+}
+
+/// Events with fields of their own.
+fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
+    match (wanted, event) {
         (EventMatch::ConnectionRefused(wanted), HubEvent::ConnectionRefused(refused)) => {
             wanted.device.as_ref().is_none_or(|device| refused.device.as_ref() == Some(device))
                 && wanted
                     .cause
                     .is_none_or(|cause| refused.causes.iter().any(|found| cause_of(found) == cause))
         }
-        (EventMatch::FlowReported(wanted), HubEvent::SecurityMessageReceived { device, events, .. }) => {
-            is(&wanted.device, device) && events.iter().any(|event| reports_flow(wanted, event))
+        (EventMatch::TwinUpdated(wanted), HubEvent::TwinUpdated { device, module, section, .. }) => {
+            is(&wanted.device, device)
+                && wanted.module.as_ref().is_none_or(|wanted| module.as_ref() == Some(wanted))
+                && wanted.section.is_none_or(|wanted| wanted == section_of(*section))
         }
         (
             EventMatch::DirectMethodInvoked(wanted),
             HubEvent::DirectMethodInvoked { device, method, outcome },
         ) => is(&wanted.device, device) && matches_method(wanted, method, *outcome),
+        (
+            EventMatch::CloudToDeviceDeadLettered(wanted),
+            HubEvent::CloudToDeviceDeadLettered { device, outcome, delivered_over, .. },
+        ) => {
+            is(&wanted.device, device)
+                && wanted.outcome.is_none_or(|wanted| wanted == outcome_of(*outcome))
+                && wanted.delivered_over.is_none_or(|wanted| Some(wanted) == delivered_over.map(protocol_of))
+        }
+        (EventMatch::NetworkRulesChanged(wanted), HubEvent::NetworkRulesChanged(rules)) => {
+            wanted.default.is_none_or(|wanted| wanted == action_of(rules.default_action))
+        }
+        (_, HubEvent::SecurityMessageReceived { device, events, .. }) => {
+            events.iter().any(|event| reports(wanted, device, &event.payload))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a security event reports what is asked for.
+fn reports(wanted: &EventMatch, device: &DeviceId, payload: &SecurityPayload) -> bool {
+    match (wanted, payload) {
+        (EventMatch::FlowReported(wanted), SecurityPayload::NetworkActivity(flows)) => {
+            is(&wanted.device, device)
+                && flows.iter().any(|flow| matches_remote(wanted, flow.remote_address, flow.remote_port))
+        }
+        (EventMatch::LoginReported(wanted), SecurityPayload::Login(login)) => {
+            is(&wanted.device, device)
+                && wanted.user.as_ref().is_none_or(|wanted| *wanted == login.user)
+                && wanted.success.is_none_or(|wanted| wanted == login.success)
+        }
+        (EventMatch::ProcessReported(wanted), SecurityPayload::ProcessCreate(process)) => {
+            is(&wanted.device, device)
+                && wanted.executable.as_ref().is_none_or(|wanted| *wanted == process.executable)
+        }
         _ => false,
     }
 }
@@ -65,15 +152,6 @@ fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
 fn matches_method(wanted: &MethodMatch, method: &str, outcome: MethodOutcome) -> bool {
     wanted.method.as_ref().is_none_or(|wanted| wanted == method)
         && wanted.status.is_none_or(|status| outcome == MethodOutcome::Answered { status })
-}
-
-fn reports_flow(wanted: &FlowMatch, event: &SecurityEvent) -> bool {
-    match &event.payload {
-        SecurityPayload::NetworkActivity(flows) => {
-            flows.iter().any(|flow| matches_remote(wanted, flow.remote_address, flow.remote_port))
-        }
-        _ => false,
-    }
 }
 
 fn matches_remote(wanted: &FlowMatch, address: IpAddr, port: u16) -> bool {
@@ -100,5 +178,36 @@ fn cause_of(cause: &RefusalCause) -> Cause {
         RefusalCause::CredentialKindMismatch => Cause::CredentialKindMismatch,
         RefusalCause::UserNameMalformed { .. } => Cause::UserNameMalformed,
         RefusalCause::ProtocolLevel { .. } => Cause::ProtocolLevel,
+    }
+}
+
+fn protocol_of(protocol: hilarm_model::Protocol) -> Protocol {
+    match protocol {
+        hilarm_model::Protocol::Mqtt => Protocol::Mqtt,
+        hilarm_model::Protocol::Amqp => Protocol::Amqp,
+        hilarm_model::Protocol::Https => Protocol::Https,
+    }
+}
+
+fn section_of(section: hilarm_model::TwinSection) -> TwinSection {
+    match section {
+        hilarm_model::TwinSection::Desired => TwinSection::Desired,
+        hilarm_model::TwinSection::Reported => TwinSection::Reported,
+        hilarm_model::TwinSection::Tags => TwinSection::Tags,
+    }
+}
+
+fn outcome_of(outcome: hilarm_model::DeadLetter) -> DeadLetter {
+    match outcome {
+        hilarm_model::DeadLetter::Expired => DeadLetter::Expired,
+        hilarm_model::DeadLetter::DeliveryCountExceeded => DeadLetter::DeliveryCountExceeded,
+        hilarm_model::DeadLetter::Purged => DeadLetter::Purged,
+    }
+}
+
+fn action_of(action: hilarm_model::FilterAction) -> FilterAction {
+    match action {
+        hilarm_model::FilterAction::Allow => FilterAction::Allow,
+        hilarm_model::FilterAction::Deny => FilterAction::Deny,
     }
 }

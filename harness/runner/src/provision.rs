@@ -13,7 +13,7 @@ use hilarm_link::{
 };
 use hilarm_model::{DeviceId, RangeRule, SecurityGroup, ThreatList, Timestamp};
 use hilarm_network::{GATEWAY, NetworkConfig, RESOLVER};
-use hilarm_scenario::{Auth, DeviceSpec, RangeSpec, Scenario, Span, X509Auth};
+use hilarm_scenario::{Auth, DeviceSpec, RangeSpec, RuleSpec, Scenario, Span, X509Auth, allow_rule};
 use hilarm_tls::{
     CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer, Validity,
 };
@@ -36,9 +36,9 @@ pub enum ProvisionError {
     /// A name that is not in `certificates`.
     #[error("no certificate `{0}` in the scenario")]
     NoCertificate(String),
-    /// A slug that is no range detection.
-    #[error("`{0}` is no range detection")]
-    NotARange(String),
+    /// A slug that no such rule enables.
+    #[error("no such rule enables `{0}`")]
+    NotARule(String),
     /// A range that IoT Hub refuses.
     #[error("range of `{slug}`: {error}")]
     Range {
@@ -91,6 +91,14 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
             authentication: credentials.registered,
             security_group: spec.security_group.clone(),
         });
+        for module in &spec.modules {
+            let name = format!("{id}/{module}");
+            hub_requests.push(ServiceRequest::PutModule {
+                device: id.clone(),
+                module: module.clone(),
+                authentication: sas_keys(id, &name, seed)?,
+            });
+        }
         let addresses = addresses(number, scenario.devices.len())?;
         let config = DeviceConfig {
             seed: seed::derive(seed, &format!("device {id}")),
@@ -152,18 +160,10 @@ impl Credentials {
     ) -> Result<Self, ProvisionError> {
         match &spec.auth {
             Auth::Sas(sas) => {
-                let identity = |error: hilarm_hub::InvalidKey| ProvisionError::Identity {
-                    device: id.clone(),
-                    error: error.to_string(),
-                };
                 let key = seed::key(seed, &format!("primary key of {id}"));
-                let secondary = seed::key(seed, &format!("secondary key of {id}"));
                 let ttl_s = u32::try_from(sas.ttl.0.as_secs()).unwrap_or(u32::MAX);
                 Ok(Self {
-                    registered: DeviceAuthentication::Sas {
-                        primary: SymmetricKey::from_bytes(key.clone()).map_err(identity)?,
-                        secondary: SymmetricKey::from_bytes(secondary).map_err(identity)?,
-                    },
+                    registered: sas_keys(id, id.as_str(), seed)?,
                     held: Credential::Sas(SasCredential { key, ttl_s }),
                 })
             }
@@ -195,14 +195,19 @@ impl Credentials {
     }
 }
 
+/// Both keys of an identity of that name.
+fn sas_keys(device: &DeviceId, name: &str, seed: u64) -> Result<DeviceAuthentication, ProvisionError> {
+    let key = |role: &str| {
+        SymmetricKey::from_bytes(seed::key(seed, &format!("{role} key of {name}")))
+            .map_err(|error| ProvisionError::Identity { device: device.clone(), error: error.to_string() })
+    };
+    Ok(DeviceAuthentication::Sas { primary: key("primary")?, secondary: key("secondary")? })
+}
+
 fn configuration(scenario: &Scenario) -> Result<Vec<ServiceRequest>, ProvisionError> {
     let mut requests = Vec::new();
-    for (name, ranges) in &scenario.hub.security_groups {
-        let mut group = SecurityGroup::default();
-        for (slug, range) in ranges {
-            let (rule_type, rule) = range_rule(slug, range)?;
-            group.ranges.insert(rule_type, rule);
-        }
+    for (name, rules) in &scenario.hub.security_groups {
+        let group = security_group(rules)?;
         requests.push(ServiceRequest::PutSecurityGroup { name: name.clone(), group });
     }
     if !scenario.threat_intelligence.is_empty() {
@@ -212,13 +217,32 @@ fn configuration(scenario: &Scenario) -> Result<Vec<ServiceRequest>, ProvisionEr
     Ok(requests)
 }
 
+/// The enabled rules of a security group.
+pub(crate) fn security_group(rules: &BTreeMap<String, RuleSpec>) -> Result<SecurityGroup, ProvisionError> {
+    let mut group = SecurityGroup::default();
+    for (slug, rule) in rules {
+        match (rule, rule.allow_list()) {
+            (RuleSpec::Range(range), _) => {
+                let (rule_type, rule) = range_rule(slug, range)?;
+                group.ranges.insert(rule_type, rule);
+            }
+            (_, Some(allowed)) => {
+                let rule_type = allow_rule(slug).ok_or_else(|| ProvisionError::NotARule(slug.to_owned()))?;
+                group.allow_lists.insert(rule_type, allowed);
+            }
+            (_, None) => return Err(ProvisionError::NotARule(slug.to_owned())),
+        }
+    }
+    Ok(group)
+}
+
 fn range_rule(
     slug: &str,
     range: &RangeSpec,
 ) -> Result<(hilarm_model::RangeRuleType, RangeRule), ProvisionError> {
     let rule_type = match detection(slug).map(|detection| &detection.trigger) {
         Some(Trigger::CountInWindow { rule, .. }) => *rule,
-        _ => return Err(ProvisionError::NotARange(slug.to_owned())),
+        _ => return Err(ProvisionError::NotARule(slug.to_owned())),
     };
     let rule = RangeRule::new(range.min, range.max, range.window.0)
         .map_err(|error| ProvisionError::Range { slug: slug.to_owned(), error })?;

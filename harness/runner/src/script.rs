@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use hilarm_hub::{HubError, MethodTicket, ServiceReply, ServiceRequest};
+use hilarm_hub::MethodTicket;
 use hilarm_link::{Command, CommandError, DeviceEvent, Value, X509Credential};
 use hilarm_model::{DeviceId, HubEvent, Monotonic, TwinSection};
 use hilarm_scenario::{Advance, Argument, BehaviourStep, Connect, EventMatch, NetworkStep, Span, Step};
 
 use crate::journal::{Entry, HarnessRecord, Line};
 use crate::matching::matches;
+use crate::service::{Served, serve};
 use crate::world::{World, WorldError};
 
 /// How long a step without a limit of its own may take.
@@ -265,45 +266,18 @@ impl<'a> Script<'a> {
                 let limit = world.mono() + wait.within.0;
                 self.wait(at, Goal::Event(wait.event), wait.count, from, limit, what);
             }
-            Step::InvokeMethod(invoke) => {
-                let within = invoke.timeout.0 + STEP_LIMIT;
-                let request = ServiceRequest::InvokeMethod {
-                    device: invoke.device,
-                    module: None,
-                    name: invoke.method.clone(),
-                    payload: invoke.payload,
-                    timeout: invoke.timeout.0,
-                };
-                match world.service(request) {
-                    Ok(ServiceReply::MethodInvoked(ticket)) => {
+            step => {
+                let within = method_limit(&step);
+                match serve(path, step, world).map_err(|error| failed(error.to_string()))? {
+                    Served::Done => {}
+                    Served::Method(ticket) => {
                         let limit = world.mono() + within;
-                        let what = format!("the outcome of method {}", invoke.method);
+                        let what = "the outcome of a method".to_owned();
                         self.wait_from_now(at, Goal::Method(ticket), 1, limit, what);
                     }
-                    // An offline device is an outcome: the hub has recorded it.
-                    Ok(_) | Err(HubError::DeviceNotOnline(_)) => {}
-                    Err(error) => return Err(failed(error.to_string())),
+                    Served::NotMine(step) => self.begin_on_device(at, step, world).map_err(failed)?,
                 }
             }
-            Step::PatchDesired(patch) => {
-                let request = ServiceRequest::PatchDesired {
-                    device: patch.device,
-                    module: None,
-                    patch: patch.properties.into(),
-                };
-                world.service(request).map_err(|error| failed(error.to_string()))?;
-            }
-            Step::SendCloudToDevice(send) => {
-                let request = ServiceRequest::SendCloudToDevice {
-                    message_id: send.message_id.unwrap_or_else(|| path.to_owned()),
-                    device: send.device,
-                    payload: send.payload.into_bytes(),
-                    properties: std::collections::BTreeMap::new(),
-                    ttl: None,
-                };
-                world.service(request).map_err(|error| failed(error.to_string()))?;
-            }
-            step => self.begin_on_device(at, step, world).map_err(failed)?,
         }
         Ok(())
     }
@@ -426,6 +400,14 @@ fn send(world: &mut World, device: &DeviceId, command: Command) -> Result<u32, S
     world.command(device, command).ok_or_else(|| format!("no device {device} in the scenario"))
 }
 
+/// How long the hub's answer to a step may take.
+fn method_limit(step: &Step) -> Duration {
+    match step {
+        Step::InvokeMethod(invoke) => STEP_LIMIT + invoke.timeout.0,
+        _ => STEP_LIMIT,
+    }
+}
+
 /// What the device answered to a command that it did not take.
 fn refusal(line: &Line) -> Option<String> {
     let Entry::Harness(HarnessRecord::CommandAnswered { device, result: Err(error), .. }) = &line.entry
@@ -466,7 +448,11 @@ fn kind(step: &Step) -> &'static str {
         Step::ReportProperties(_) => "report_properties",
         Step::PatchDesired(_) => "patch_desired",
         Step::InvokeMethod(_) => "invoke_method",
+        Step::PatchTags(_) => "patch_tags",
         Step::SendCloudToDevice(_) => "send_cloud_to_device",
+        Step::PurgeQueue(_) => "purge_queue",
+        Step::SetDevice(_) => "set_device",
+        Step::DeleteDevice(_) => "delete_device",
         Step::RunFor(_) => "run_for",
         Step::Advance(_) => "advance",
         Step::WaitFor(_) => "wait_for",

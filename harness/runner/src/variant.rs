@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hilarm_defender::{Alert, Boundary, Side, Subject, detection};
 use hilarm_model::{HubEvent, HubRecord, RefusalCause, Timestamp};
-use hilarm_scenario::{Advance, Scenario, Span, Step};
+use hilarm_scenario::{Advance, RuleSpec, Scenario, Span, Step};
 use ipnet::IpNet;
 
 /// Tokens and certificates are dated in whole seconds.
@@ -132,7 +132,8 @@ pub(crate) fn boundary_cases(
             let count = breach.actual_count;
             let varied = |min: u64, max: u64| {
                 let mut varied = scenario.clone();
-                for range in varied.hub.security_groups.values_mut().filter_map(|group| group.get_mut(slug)) {
+                let rules = varied.hub.security_groups.values_mut().filter_map(|group| group.get_mut(slug));
+                for range in rules.filter_map(RuleSpec::range_mut) {
                     (range.min, range.max) = (min, max);
                 }
                 varied

@@ -28,6 +28,7 @@ pub use error::{ScenarioError, ScenarioErrors};
 pub use json_schema::json_schema;
 pub use position::Position;
 pub use problem::Problem;
+pub use registry::allow_rule;
 pub use schema::*;
 pub use span_index::SpanIndex;
 pub use suggest::Suggestion;

@@ -53,6 +53,17 @@ impl<'a> Lint<'a> {
         }
     }
 
+    /// Whether the `module` of a part is one of its device's.
+    fn module_of(&mut self, node: &Node) {
+        let Some((module, shown)) = self.text(node, "module") else { return };
+        let Some(device) = node.get("device").and_then(Node::text) else { return };
+        let known: BTreeSet<&str> =
+            self.items(&["devices", device, "modules"]).iter().filter_map(Node::text).collect();
+        if self.devices.contains(device) && !known.contains(module) {
+            self.unknown_name("module", module, &known, shown);
+        }
+    }
+
     fn certificate(&mut self, name: &str, shown: Range<usize>) {
         if !self.certificates.contains(name) {
             self.unknown_name("certificate", name, &self.certificates.clone(), shown);

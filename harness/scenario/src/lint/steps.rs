@@ -10,6 +10,7 @@ impl Lint<'_> {
         let steps = Steps::of(self.root);
         for step in &steps.leaves {
             self.device_of(step.body);
+            self.module_of(step.body);
             match step.name {
                 "behaviour" => self.behaviour(step.body),
                 "wait_for" => self.event(step.body),
@@ -40,6 +41,7 @@ impl Lint<'_> {
     pub(super) fn event(&mut self, around: &Node) {
         for matched in around.get("event").map(Node::entries).unwrap_or_default() {
             self.device_of(&matched.value);
+            self.module_of(&matched.value);
             if let Some((endpoint, shown)) = self.text(&matched.value, "endpoint") {
                 let listening = keys(self.root, &["network", "endpoints"]);
                 if !listening.contains(endpoint) {

@@ -7,7 +7,7 @@ use hilarm_model::{InvalidRange, RangeRule};
 use super::{Lint, at, keys};
 use crate::node::Node;
 use crate::problem::Problem;
-use crate::schema::{RangeSpec, format};
+use crate::schema::{RangeSpec, RuleSpec, format};
 use crate::yaml;
 
 /// 10.42.0.2 to 10.42.0.254: the rest of the device network is its gateway, itself and its broadcast.
@@ -81,7 +81,7 @@ impl Lint<'_> {
         if !self.report.is_sound(node) {
             return;
         }
-        let Ok(RangeSpec { min, max, window }) = yaml::decode(node) else { return };
+        let Ok(RuleSpec::Range(RangeSpec { min, max, window })) = yaml::decode(node) else { return };
         if let Err(error) = RangeRule::new(min, max, window.get()) {
             let part = match error {
                 InvalidRange::MinAboveMax { .. } => "min",

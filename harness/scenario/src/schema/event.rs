@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use hilarm_model::DeviceId;
+use hilarm_model::{DeviceId, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,25 +14,65 @@ use super::format;
 #[schemars(extend("x-noun" = "event"))]
 pub enum EventMatch {
     /// The hub let a device in.
-    ConnectionAccepted(ByDevice),
+    ConnectionAccepted(ByProtocol),
     /// The hub refused a connection.
     ConnectionRefused(RefusedMatch),
     /// A connection to the hub ended.
     ConnectionClosed(ByDevice),
+    /// A peer broke the protocol.
+    ProtocolViolated(ByDevice),
+    /// A device asked for something it has no right to.
+    OperationRefused(ByDevice),
+    /// The service side was refused for want of rights.
+    ServiceOperationRefused(ByDevice),
     /// The hub accepted telemetry.
-    TelemetryReceived(ByDevice),
+    TelemetryReceived(ByProtocol),
     /// The hub decoded a security message.
     SecurityMessageReceived(ByDevice),
+    /// A message called itself a security message and did not decode.
+    SecurityMessageRejected(ByDevice),
     /// A security message reported a flow.
     FlowReported(FlowMatch),
+    /// A security message reported an attempt to sign in on the device.
+    LoginReported(LoginMatch),
+    /// A security message reported a started process.
+    ProcessReported(ProcessMatch),
     /// A twin was changed.
-    TwinUpdated(ByDevice),
+    TwinUpdated(TwinMatch),
     /// A twin was read by its device.
     TwinRead(ByDevice),
     /// A direct method had its outcome.
     DirectMethodInvoked(MethodMatch),
+    /// The hub accepted a cloud-to-device message.
+    CloudToDeviceEnqueued(ByDevice),
+    /// A cloud-to-device message was handed to its device.
+    CloudToDeviceDelivered(ByProtocol),
     /// A device completed a cloud-to-device message.
     CloudToDeviceCompleted(ByDevice),
+    /// A device rejected a cloud-to-device message.
+    CloudToDeviceRejected(ByProtocol),
+    /// A device gave a cloud-to-device message back to the queue.
+    CloudToDeviceAbandoned(ByProtocol),
+    /// A cloud-to-device message left the queue without being completed or rejected.
+    CloudToDeviceDeadLettered(DeadLetterMatch),
+    /// The service purged a device's queue.
+    QueuePurged(ByDevice),
+    /// A device completed a file upload.
+    FileUploadCompleted(ByDevice),
+    /// A device identity was deleted.
+    DeviceRemoved(ByDevice),
+    /// A device was enabled or disabled.
+    DeviceStatusChanged(ByDevice),
+    /// Somebody wrote a certificate of the hub, or tried to.
+    CertificateWritten(ByName),
+    /// Somebody deleted a certificate of the hub, or tried to.
+    CertificateDeleted(ByName),
+    /// Somebody wrote a diagnostic setting of the hub, or tried to.
+    DiagnosticSettingWritten(ByName),
+    /// Somebody deleted a diagnostic setting of the hub, or tried to.
+    DiagnosticSettingDeleted(ByName),
+    /// The hub's network rules were changed.
+    NetworkRulesChanged(RulesMatch),
     /// Network truth: a device's connection to an address was established.
     NetworkConnected(FlowMatch),
     /// The adversary's broker received a message from a bot.
@@ -47,6 +87,152 @@ pub struct ByDevice {
     #[serde(default)]
     #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
+}
+
+/// By device and application protocol.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByProtocol {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// Application protocol.
+    #[serde(default)]
+    pub protocol: Option<Protocol>,
+}
+
+/// Application protocols of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "protocol"))]
+pub enum Protocol {
+    /// MQTT 3.1.1.
+    Mqtt,
+    /// AMQP 1.0.
+    Amqp,
+    /// HTTPS.
+    Https,
+}
+
+/// By the name of a hub's part, and the answer that whoever asked got.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByName {
+    /// The name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// HTTP status of the answer.
+    #[serde(default)]
+    pub status: Option<u16>,
+}
+
+/// Network rules.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RulesMatch {
+    /// What happens to an address that no rule names.
+    #[serde(default)]
+    pub default: Option<FilterAction>,
+}
+
+/// What a network rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "action"))]
+pub enum FilterAction {
+    /// Lets in.
+    Allow,
+    /// Keeps out.
+    Deny,
+}
+
+/// An attempt to sign in on the device.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// The user.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Whether it succeeded.
+    #[serde(default)]
+    pub success: Option<bool>,
+}
+
+/// A started process.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// Path of the executable.
+    #[serde(default)]
+    pub executable: Option<String>,
+}
+
+/// A changed twin.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TwinMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// The module, for its twin; any twin of the device when absent.
+    #[serde(default)]
+    #[schemars(schema_with = "format::module")]
+    pub module: Option<ModuleId>,
+    /// What changed.
+    #[serde(default)]
+    pub section: Option<TwinSection>,
+}
+
+/// Sections of a twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "section"))]
+pub enum TwinSection {
+    /// Written by the service, read by the device.
+    Desired,
+    /// Written by the device.
+    Reported,
+    /// Seen by the service only.
+    Tags,
+}
+
+/// A cloud-to-device message that reached nobody, or nobody who completed it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// Why.
+    #[serde(default)]
+    pub outcome: Option<DeadLetter>,
+    /// The protocol over which it had been handed out.
+    #[serde(default)]
+    pub delivered_over: Option<Protocol>,
+}
+
+/// Why a cloud-to-device message left the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "outcome"))]
+pub enum DeadLetter {
+    /// Its time to live passed.
+    Expired,
+    /// It was handed out too often.
+    DeliveryCountExceeded,
+    /// The queue was purged.
+    Purged,
 }
 
 /// A refused connection.

@@ -3,14 +3,14 @@
 
 use std::net::{IpAddr, SocketAddrV4};
 
-use hilarm_model::DeviceId;
+use hilarm_model::{AllowRuleType, DeviceId};
 use ipnet::IpNet;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::RangeSpec;
+use super::{NamesSpec, NetworksSpec, RangeSpec};
 use crate::duration::Span;
 use crate::problem::Problem;
 use crate::registry;
@@ -29,6 +29,9 @@ pub(crate) const DEVICE: Format = Format {
     pattern: r"^[A-Za-z0-9\-.%_*?!(),:=@$'+#]{1,128}$",
     check: |text| DeviceId::new(text).map(drop).map_err(Problem::Identity),
 };
+
+/// Identity of a module within its device.
+const MODULE: Format = Format { name: "module", ..DEVICE };
 
 /// IPv4 address and port.
 pub(crate) const ENDPOINT: Format = Format {
@@ -76,7 +79,7 @@ const DURATION: Format = Format {
     },
 };
 
-const FORMATS: [Format; 6] = [DEVICE, ENDPOINT, ADDRESS, NETWORK, TECHNIQUE, DURATION];
+const FORMATS: [Format; 7] = [DEVICE, MODULE, ENDPOINT, ADDRESS, NETWORK, TECHNIQUE, DURATION];
 
 impl Format {
     /// The format that a schema names in `x-hilarm`.
@@ -89,6 +92,7 @@ impl Format {
         match self.name {
             "duration" => "a duration such as `10s`",
             "device" => "the name of a device",
+            "module" => "the name of a module",
             "technique" => "a technique",
             "network" => "an address or a CIDR",
             _ => "an address",
@@ -132,9 +136,12 @@ pub(crate) fn network(text: &str) -> Option<IpNet> {
 pub(super) fn deserialize_networks<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let read = |text: &String| network(text).ok_or_else(|| D::Error::custom(format!("no network: {text}")));
-    texts.iter().map(read).collect()
+    read_networks(&Vec::<String>::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Addresses and CIDRs, or which text is neither.
+pub(super) fn read_networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
+    texts.iter().map(|text| network(text).ok_or_else(|| format!("no network: {text}"))).collect()
 }
 
 /// One of the words of a registry.
@@ -148,6 +155,14 @@ fn list_of(items: Schema) -> Schema {
 
 pub(super) fn device(_: &mut SchemaGenerator) -> Schema {
     DEVICE.schema()
+}
+
+pub(super) fn module(_: &mut SchemaGenerator) -> Schema {
+    MODULE.schema()
+}
+
+pub(super) fn modules(_: &mut SchemaGenerator) -> Schema {
+    list_of(MODULE.schema())
 }
 
 pub(super) fn endpoint(_: &mut SchemaGenerator) -> Schema {
@@ -178,14 +193,30 @@ pub(super) fn behaviour(_: &mut SchemaGenerator) -> Schema {
     word_of("behaviour", &registry::behaviours())
 }
 
+/// A group maps each alert to the form that its rule has; an unknown one is spelled like a known one.
 pub(super) fn security_groups(generator: &mut SchemaGenerator) -> Schema {
     let range = generator.subschema_for::<RangeSpec>();
+    let networks = generator.subschema_for::<NetworksSpec>();
+    let names = generator.subschema_for::<NamesSpec>();
+    let mut rules = serde_json::Map::new();
+    for slug in registry::range_rules() {
+        rules.insert(slug.to_owned(), range.clone().to_value());
+    }
+    for (slug, rule) in registry::allow_rules() {
+        let form = match rule {
+            AllowRuleType::ConnectionToIpNotAllowed | AllowRuleType::ConnectionFromIpNotAllowed => &networks,
+            AllowRuleType::LocalUserNotAllowed | AllowRuleType::ProcessNotAllowed => &names,
+        };
+        rules.insert(slug.to_owned(), form.clone().to_value());
+    }
+    let known: Vec<&str> = rules.keys().map(String::as_str).collect();
+    let names = word_of("rule", &known);
     json_schema!({
         "type": "object",
         "additionalProperties": {
             "type": "object",
-            "additionalProperties": range,
-            "propertyNames": word_of("range rule", &registry::range_rules()),
+            "properties": rules,
+            "propertyNames": names,
         },
     })
 }

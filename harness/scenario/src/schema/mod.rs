@@ -5,10 +5,14 @@
 mod either;
 mod event;
 pub(crate) mod format;
+mod rule;
+mod service;
 mod step;
 mod world;
 
 pub use event::*;
+pub use rule::*;
+pub use service::*;
 pub use step::*;
 pub use world::*;
 

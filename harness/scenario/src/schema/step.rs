@@ -6,7 +6,7 @@ use hilarm_model::DeviceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EventMatch, format, one};
+use super::{EventMatch, InvokeMethod, PatchDesired, PatchTags, SendCloudToDevice, SetDevice, format, one};
 use crate::duration::Span;
 
 /// One thing that happens.
@@ -31,11 +31,19 @@ pub enum Step {
     /// The device changes its reported properties.
     ReportProperties(Properties),
     /// The service changes desired properties.
-    PatchDesired(Properties),
+    PatchDesired(PatchDesired),
+    /// The service changes tags.
+    PatchTags(PatchTags),
     /// The service invokes a direct method; the step ends with its outcome.
     InvokeMethod(InvokeMethod),
-    /// The service sends a cloud-to-device message.
+    /// The service sends cloud-to-device messages.
     SendCloudToDevice(SendCloudToDevice),
+    /// The service drops every message that waits for a device.
+    PurgeQueue(DeviceStep),
+    /// The service enables or disables a device.
+    SetDevice(SetDevice),
+    /// The service deletes a device's identity.
+    DeleteDevice(DeviceStep),
     /// Everything lives on for this long.
     RunFor(Span),
     /// The calendar jumps; monotonic time stays.
@@ -136,7 +144,7 @@ fn default_payload_bytes() -> u16 {
     64
 }
 
-/// A change of twin properties.
+/// A change of reported properties.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Properties {
@@ -145,37 +153,6 @@ pub struct Properties {
     pub device: DeviceId,
     /// The patch; null removes a property.
     pub properties: serde_json::Map<String, serde_json::Value>,
-}
-
-/// Invoking a direct method.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InvokeMethod {
-    /// The device.
-    #[schemars(schema_with = "format::device")]
-    pub device: DeviceId,
-    /// Name of the method.
-    pub method: String,
-    /// Payload, null by default.
-    #[serde(default)]
-    pub payload: serde_json::Value,
-    /// How long the hub waits for the answer, 30s by default.
-    #[serde(default = "Span::thirty_seconds")]
-    pub timeout: Span,
-}
-
-/// Sending a cloud-to-device message.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SendCloudToDevice {
-    /// The device.
-    #[schemars(schema_with = "format::device")]
-    pub device: DeviceId,
-    /// Payload.
-    pub payload: String,
-    /// Message id; a seeded one when absent.
-    #[serde(default)]
-    pub message_id: Option<String>,
 }
 
 /// A jump of the calendar.

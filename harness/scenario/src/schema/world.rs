@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
+use hilarm_model::ModuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::format;
+use super::{RuleSpec, format};
 use crate::duration::Span;
 
 /// A device of the scenario.
@@ -18,6 +19,10 @@ pub struct DeviceSpec {
     /// Its twin tag `SecurityGroup`; `default` when absent.
     #[serde(default)]
     pub security_group: Option<String>,
+    /// Its modules, each with a key of its own.
+    #[serde(default)]
+    #[schemars(schema_with = "format::modules")]
+    pub modules: Vec<ModuleId>,
     /// MQTT keep-alive, 240s by default.
     #[serde(default)]
     pub keep_alive: Option<Span>,
@@ -90,23 +95,10 @@ pub struct AgentSpec {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubSpec {
-    /// Security groups by name; each maps the slug of a range detection to its range.
+    /// Security groups by name; each maps the slug of a custom alert to its range or its allow list.
     #[serde(default)]
     #[schemars(schema_with = "format::security_groups")]
-    pub security_groups: BTreeMap<String, BTreeMap<String, RangeSpec>>,
-}
-
-/// An allowed range of a count in a tumbling window, both ends inclusive.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RangeSpec {
-    /// Smallest allowed count, 0 by default.
-    #[serde(default)]
-    pub min: u64,
-    /// Greatest allowed count.
-    pub max: u64,
-    /// Length of the window.
-    pub window: Span,
+    pub security_groups: BTreeMap<String, BTreeMap<String, RuleSpec>>,
 }
 
 /// The virtual network.

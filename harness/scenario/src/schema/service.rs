@@ -1,0 +1,87 @@
+//! Steps of the hub's service side: what a back end asks of the hub.
+
+use hilarm_model::{DeviceId, ModuleId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{format, one};
+use crate::duration::Span;
+
+/// A change of desired properties by the service.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchDesired {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// One of the device's modules, for the module's twin.
+    #[serde(default)]
+    #[schemars(schema_with = "format::module")]
+    pub module: Option<ModuleId>,
+    /// The patch; null removes a property.
+    pub properties: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A change of tags by the service.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchTags {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// One of the device's modules, for the module's twin.
+    #[serde(default)]
+    #[schemars(schema_with = "format::module")]
+    pub module: Option<ModuleId>,
+    /// The patch; null removes a tag.
+    pub tags: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Invoking a direct method.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvokeMethod {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// Name of the method.
+    pub method: String,
+    /// Payload, null by default.
+    #[serde(default)]
+    pub payload: serde_json::Value,
+    /// How long the hub waits for the answer, 30s by default.
+    #[serde(default = "Span::thirty_seconds")]
+    pub timeout: Span,
+}
+
+/// Sending cloud-to-device messages.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendCloudToDevice {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// Payload.
+    pub payload: String,
+    /// Message id; the step's place when absent. Of several messages each has its number behind it.
+    #[serde(default)]
+    pub message_id: Option<String>,
+    /// How many messages, 1 by default. A device's queue holds 50.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub count: u64,
+    /// How long the hub keeps each by its calendar; the hub's default when absent.
+    #[serde(default)]
+    pub ttl: Option<Span>,
+}
+
+/// Enabling or disabling a device.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetDevice {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// Whether it may connect.
+    pub enabled: bool,
+}
