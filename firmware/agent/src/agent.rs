@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -13,13 +14,18 @@ use crate::behaviours::{self, Behaviour, Progress, Running};
 use crate::collectors::Collectors;
 use crate::device::Device;
 use crate::flows::FlowTable;
+use crate::https::{HttpsConnection, Stage, Work};
 use crate::hub::HubConnection;
 use crate::io::{Input, Now, Output, Socket};
+
+/// The longest file: an upload is handed to the platform whole, and small devices hold little.
+pub(crate) const UPLOAD_BYTES_MAX: u32 = 200 * 1024;
 
 /// One device: hub connection, collectors and running behaviours.
 pub struct Agent {
     device: Device,
     hub: HubConnection,
+    https: HttpsConnection,
     collectors: Collectors,
     running: Vec<(&'static Behaviour, Box<dyn Running>)>,
     booted: bool,
@@ -37,7 +43,8 @@ impl Agent {
         });
         let hub = HubConnection::new(&device);
         let collectors = Collectors::new(&device);
-        Self { device, hub, collectors, running: Vec::new(), booted: false }
+        let https = HttpsConnection::new();
+        Self { device, hub, https, collectors, running: Vec::new(), booted: false }
     }
 
     /// Takes an input, and does what is due.
@@ -85,6 +92,7 @@ impl Agent {
         let behaviours = self.running.iter().filter_map(|(_, behaviour)| behaviour.poll_timeout());
         let parts = [
             self.hub.poll_timeout(&self.device, now),
+            self.https.poll_timeout(&self.device),
             self.device.telemetry.poll_timeout(self.hub.room()),
             self.collectors.poll_timeout(),
         ];
@@ -123,7 +131,25 @@ impl Agent {
             Command::ReadTwin => self.hub.read_twin(now),
             Command::RunBehaviour { name, args } => self.run_behaviour(&name, &args, now),
             Command::StopBehaviour { name } => self.stop_behaviour(&name, now),
+            Command::SendTelemetryHttps { count, interval_ms, payload_bytes } => {
+                self.begin_https(Work::Telemetry { count, interval_ms, payload_bytes }, now)
+            }
+            Command::ReceiveHttps { disposition, count } => {
+                self.begin_https(Work::Receive { count, disposition, lock: None }, now)
+            }
+            Command::UploadFile { name, size_bytes } => {
+                if size_bytes > UPLOAD_BYTES_MAX {
+                    let expected = format!("at most {UPLOAD_BYTES_MAX}");
+                    return Err(CommandError::Argument { name: "size_bytes".to_string(), expected });
+                }
+                self.begin_https(Work::Upload { name, size_bytes, stage: Stage::Ask }, now)
+            }
         }
+    }
+
+    fn begin_https(&mut self, work: Work, now: Now) -> Result<(), CommandError> {
+        self.device.https.begin(work, now.mono_us);
+        Ok(())
     }
 
     fn run_behaviour(&mut self, name: &str, args: &[(String, Value)], now: Now) -> Result<(), CommandError> {
@@ -150,6 +176,9 @@ impl Agent {
 
     /// Input of a socket that is not the hub's: the behaviour that opened it knows it.
     fn take_plain_input(&mut self, input: &Input, now: Now) {
+        if self.https.handle_input(&mut self.device, input, now) {
+            return;
+        }
         if let Input::Closed { socket, .. } = input {
             self.device.release(*socket);
         }
@@ -176,6 +205,7 @@ impl Agent {
             self.hub.publish_telemetry(&mut self.device, message, now);
         }
         self.hub.flush(&mut self.device);
+        self.https.settle(&mut self.device, now);
         self.report_progress();
     }
 

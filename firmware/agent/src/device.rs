@@ -5,10 +5,11 @@ use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use hilarm_link::{AgentConfig, DeviceConfig, DeviceEvent, FromDevice, LogLevel};
+use hilarm_link::{AgentConfig, DeviceConfig, DeviceEvent, FromDevice, LogLevel, X509Credential};
 
 use crate::collectors::schedule::Schedule;
 use crate::flows::FlowTable;
+use crate::https::Jobs;
 use crate::identity::Identity;
 use crate::io::{MAX_SOCKETS, Output, Remote, Socket, Tls};
 use crate::random::Random;
@@ -30,6 +31,7 @@ pub(crate) struct Device {
     pub(crate) state: DeviceState,
     pub(crate) identity: Identity,
     pub(crate) telemetry: Telemetry,
+    pub(crate) https: Jobs,
     pub(crate) flows: FlowTable,
     /// Cloud-to-device messages are taken and not acknowledged.
     pub(crate) withholds_acknowledgements: bool,
@@ -46,6 +48,7 @@ impl Device {
         Self {
             identity: Identity::new(&config),
             telemetry: Telemetry::new(Random::new(config.seed, "telemetry")),
+            https: Jobs::new(Random::new(config.seed, "https")),
             flows: FlowTable::new(usize::from(config.agent.flow_cache)),
             schedule: Schedule::new(config.agent),
             state: DeviceState::new(config.seed),
@@ -118,10 +121,21 @@ impl Device {
 
     /// Opens a plain TCP connection on a socket of its own; nothing when all are in use.
     pub(crate) fn open_plain(&mut self, address: [u8; 4], port: u16) -> Option<Socket> {
+        self.open_beside_the_hub(Remote::Address { address, port }, None)
+    }
+
+    /// Opens the hub's HTTPS listener on a socket of its own; nothing when all are in use.
+    pub(crate) fn open_https(&mut self, port: u16, client: Option<X509Credential>) -> Option<Socket> {
+        let name = self.hub_host.clone();
+        let tls = Tls { server_name: name.clone(), client };
+        self.open_beside_the_hub(Remote::Host { name, port }, Some(tls))
+    }
+
+    fn open_beside_the_hub(&mut self, remote: Remote, tls: Option<Tls>) -> Option<Socket> {
         let index = (1..MAX_SOCKETS).find(|&index| !self.sockets_used[index])?;
         self.sockets_used[index] = true;
         let socket = Socket(index as u8);
-        self.outbox.push_back(Output::Open { socket, remote: Remote::Address { address, port }, tls: None });
+        self.outbox.push_back(Output::Open { socket, remote, tls });
         Some(socket)
     }
 

@@ -96,6 +96,27 @@ impl Identity {
         }
     }
 
+    /// The client certificate that a request of its own presents, if that is what it presents.
+    pub(crate) fn request_certificate(&self, now: Now) -> Option<X509Credential> {
+        match self.choose(now) {
+            Presented::Certificate(index) => self.certificates().get(index).cloned(),
+            Presented::ForeignCertificate => self.policy.foreign_certificate.clone(),
+            Presented::Nothing | Presented::Token | Presented::GuessedToken => None,
+        }
+    }
+
+    /// The token that a request of its own presents. It is signed anew, so that the token of the connection
+    /// that is up keeps its own lifetime.
+    pub(crate) fn request_token(&mut self, now: Now) -> Option<String> {
+        let key = match (self.choose(now), &self.credential) {
+            (Presented::Token, _) if self.policy.keep_token => return self.current_token(now),
+            (Presented::Token, Credential::Sas(credential)) => credential.key.clone(),
+            (Presented::GuessedToken, _) => self.policy.guessed_key?.to_vec(),
+            _ => return None,
+        };
+        Some(self.sign(&key, now.unix_s().saturating_add(self.ttl_s())))
+    }
+
     /// Calendar time at which the connection that is up needs a fresh credential.
     pub(crate) fn renew_at_us(&self) -> Option<i64> {
         match self.presented {

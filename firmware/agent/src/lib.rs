@@ -18,6 +18,7 @@ mod collectors;
 mod device;
 mod flatbuffers;
 mod flows;
+mod https;
 mod hub;
 mod identity;
 mod io;

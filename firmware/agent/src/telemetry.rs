@@ -131,7 +131,7 @@ impl Telemetry {
 }
 
 /// The fullest object that fits, filled up with spaces, which JSON allows.
-fn payload(sequence: u32, tenths: u64, bytes: usize) -> Vec<u8> {
+pub(crate) fn payload(sequence: u32, tenths: u64, bytes: usize) -> Vec<u8> {
     let full = format!(r#"{{"seq":{sequence},"temperature":{}.{}}}"#, tenths / 10, tenths % 10);
     let short = format!(r#"{{"seq":{sequence}}}"#);
     let candidates = [full, short, String::from("{}")];

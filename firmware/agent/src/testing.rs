@@ -226,7 +226,7 @@ impl World {
     /// Whether a connection speaks anything but MQTT.
     fn is_raw(&self, socket: Socket) -> bool {
         let remote = self.opened.iter().rev().find(|opened| opened.1 == socket).map(|opened| &opened.2);
-        !matches!(remote, Some(Remote::Host { .. } | Remote::Address { port: 1883, .. }))
+        !matches!(remote, Some(Remote::Host { port: 8883, .. } | Remote::Address { port: 1883, .. }))
     }
 
     fn answer(&mut self, socket: Socket, packet: &FromClient) {

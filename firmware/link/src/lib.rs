@@ -21,5 +21,6 @@ pub use config::{
 pub use ethernet::{from_ethernet, to_ethernet};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES};
 pub use message::{
-    Command, CommandError, DeviceEvent, Encoder, FromDevice, Grant, Idle, LogLevel, Message, ToDevice, Value,
+    Command, CommandError, DeviceEvent, Disposition, Encoder, FromDevice, Grant, Idle, LogLevel, Message,
+    ToDevice, Value,
 };

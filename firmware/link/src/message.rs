@@ -80,6 +80,41 @@ pub enum Command {
         /// Kebab-case name.
         name: String,
     },
+    /// Send `count` telemetry messages over HTTPS, the first at once, then one every `interval_ms`. It needs
+    /// no connection, and each message proves the device anew.
+    SendTelemetryHttps {
+        /// How many.
+        count: u32,
+        /// Pause between two.
+        interval_ms: u32,
+        /// Length of each payload.
+        payload_bytes: u16,
+    },
+    /// Receive `count` cloud-to-device messages over HTTPS, looking once a second while none waits.
+    ReceiveHttps {
+        /// What becomes of each.
+        disposition: Disposition,
+        /// How many.
+        count: u32,
+    },
+    /// Upload a file: ask the hub, put the blob, tell the hub.
+    UploadFile {
+        /// Its name, without the device's folder.
+        name: String,
+        /// Its length.
+        size_bytes: u32,
+    },
+}
+
+/// What a device does with a cloud-to-device message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disposition {
+    /// It is done with it.
+    Complete,
+    /// It does not want it.
+    Reject,
+    /// It gives it back to the queue.
+    Abandon,
 }
 
 /// An argument of a behaviour.

@@ -6,6 +6,7 @@
 mod args;
 mod connect_out;
 mod flood_telemetry;
+mod flood_telemetry_https;
 mod forge_token;
 mod guess_passwords;
 mod join_botnet;
@@ -15,23 +16,28 @@ mod open_port;
 mod present_foreign_certificate;
 mod probe_network;
 mod publish_foreign_topic;
+mod reject_messages;
 mod sign_in;
 mod start_process;
+mod upload_files;
 mod withhold_puback;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use hilarm_link::{CommandError, Value};
 
 use crate::device::Device;
+use crate::https::JobId;
 use crate::io::{Input, Now};
 use args::Args;
 
 /// Every behaviour, by name.
-static ALL: [&Behaviour; 14] = [
+static ALL: [&Behaviour; 17] = [
     &connect_out::BEHAVIOUR,
     &flood_telemetry::BEHAVIOUR,
+    &flood_telemetry_https::BEHAVIOUR,
     &forge_token::BEHAVIOUR,
     &guess_passwords::BEHAVIOUR,
     &join_botnet::BEHAVIOUR,
@@ -41,8 +47,10 @@ static ALL: [&Behaviour; 14] = [
     &present_foreign_certificate::BEHAVIOUR,
     &probe_network::BEHAVIOUR,
     &publish_foreign_topic::BEHAVIOUR,
+    &reject_messages::BEHAVIOUR,
     &sign_in::BEHAVIOUR,
     &start_process::BEHAVIOUR,
+    &upload_files::BEHAVIOUR,
     &withhold_puback::BEHAVIOUR,
 ];
 
@@ -154,6 +162,20 @@ impl Running for UndoneBy {
     }
 }
 
+/// Jobs over HTTPS; it is over with the last of them.
+struct OverHttps(Vec<JobId>);
+
+impl Running for OverHttps {
+    fn progress(&mut self, device: &Device) -> Progress {
+        let is_over = self.0.iter().all(|job| device.https.is_finished(*job));
+        if is_over { Progress::Finished } else { Progress::UnderWay }
+    }
+
+    fn stop(&mut self, device: &mut Device, _now: Now) {
+        self.0.iter().for_each(|job| device.https.cancel(*job));
+    }
+}
+
 fn not_now(reason: &str) -> CommandError {
     CommandError::NotNow { reason: reason.to_string() }
 }
@@ -161,9 +183,6 @@ fn not_now(reason: &str) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::string::String;
-    use std::vec::Vec;
-
     extern crate std;
 
     #[test]
