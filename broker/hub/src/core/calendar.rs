@@ -49,6 +49,12 @@ pub(crate) fn rfc1123(at: Timestamp) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
+/// `01/31/2026 00:00:00`, the form of IoT Hub's error bodies.
+pub(crate) fn us(at: Timestamp) -> String {
+    let Civil { year, month, day, hour, minute, second, .. } = civil(at);
+    format!("{:02}/{day:02}/{year:04} {hour:02}:{minute:02}:{second:02}", month + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +70,6 @@ mod tests {
             let at = Timestamp::from_secs(seconds);
             assert_eq!((iso8601(at).as_str(), rfc1123(at).as_str()), (iso, rfc));
         }
+        assert_eq!(us(Timestamp::from_secs(1_709_208_000)), "02/29/2024 12:00:00");
     }
 }

@@ -22,7 +22,7 @@ const BLOB_NAME_BYTES_MAX: usize = 1024;
 const NOTIFICATIONS_MAX: usize = 1000;
 
 /// The container of all blobs.
-const CONTAINER: &str = "uploads";
+pub(crate) const CONTAINER: &str = "uploads";
 
 #[derive(Debug)]
 struct Upload {

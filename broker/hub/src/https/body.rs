@@ -79,7 +79,6 @@ impl Body {
     }
 
     /// How long it was.
-    #[cfg(test)]
     pub(super) fn length(&self) -> u64 {
         self.length
     }

@@ -144,7 +144,6 @@ impl Head {
     }
 
     /// Parts of the query, as sent.
-    #[cfg(test)]
     pub(super) fn query(&self) -> impl Iterator<Item = &str> {
         self.target.split_once('?').map_or("", |(_, query)| query).split('&')
     }

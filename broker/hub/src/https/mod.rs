@@ -2,12 +2,14 @@
 //! is answered whole before the next one on its connection is looked at, so requests sent ahead of their
 //! answers are answered in order. It keeps no session; a connection remembers only whom it let in, to record it.
 //!
-//! `head`, `body`, `response` bytes and values; `route` which operation; `events` the operations; `refusal`
+//! `head`, `body`, `response` bytes and values; `route` which operation; `events`, `messages`, `files` the operations; `refusal`
 //! the errors.
 
 mod body;
 mod events;
+mod files;
 mod head;
+mod messages;
 mod refusal;
 mod response;
 mod route;
@@ -32,6 +34,7 @@ use crate::core::auth::Presented;
 use crate::core::registry::ClientIdentity;
 use crate::core::timers::Timers;
 use crate::hub::Output;
+use crate::service::BlobWrite;
 
 /// Evidence of a violation: so many bytes of the request at most. Too few to reach a token.
 const EVIDENCE_BYTES_MAX: usize = 32;
@@ -226,12 +229,26 @@ impl Https {
         now: Now,
     ) -> Result<Response, Refusal> {
         let Request { head, route, body } = request;
-        let Route::Of(identity, operation) = route else { return Err(Refusal::NoSuchResource) };
+        let (identity, operation) = match route {
+            Route::Of(identity, operation) => (identity, operation),
+            Route::Blob { path, write } => return files::put(core, &head, &path, body.length(), write, now),
+            Route::BlobBlocks { path } => return files::put(core, &head, &path, 0, BlobWrite::Block, now),
+            Route::Unknown => return Err(Refusal::NoSuchResource),
+        };
         self.authorize(core, id, &identity, &head, now)?;
+        let body = body.into_bytes();
         match operation {
             Operation::SendEvent => {
-                events::send(core, &identity, &head, &body.into_bytes(), now)?;
+                events::send(core, &identity, &head, &body, now)?;
                 Ok(Response::no_content())
+            }
+            Operation::Receive => Ok(messages::receive(core, &identity, now)),
+            Operation::Settle { lock, settlement } => {
+                messages::settle(core, &identity, &lock, settlement, now)
+            }
+            Operation::BeginUpload => files::begin(core, &identity, &body, now),
+            Operation::EndUpload { correlation } => {
+                files::end(core, &identity, correlation.as_deref(), &body, now)
             }
             Operation::WrongMethod => Err(Refusal::Method),
             Operation::NotForDevices => {
@@ -326,6 +343,10 @@ impl Https {
 fn keeping(route: &Route) -> Keeping {
     match route {
         Route::Of(_, Operation::SendEvent) => Keeping::All { bytes_max: events::MESSAGE_BYTES_MAX },
+        Route::Of(_, Operation::BeginUpload | Operation::EndUpload { .. }) => {
+            Keeping::All { bytes_max: files::BODY_BYTES_MAX }
+        }
+        Route::Blob { .. } | Route::BlobBlocks { .. } => Keeping::Count { bytes_max: files::BLOB_BYTES_MAX },
         // Read only to find the next request.
         _ => Keeping::Count { bytes_max: events::MESSAGE_BYTES_MAX as u64 },
     }

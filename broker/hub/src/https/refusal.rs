@@ -4,6 +4,8 @@ use hilarm_model::Timestamp;
 use serde_json::json;
 
 use super::response::Response;
+use crate::core::calendar;
+use crate::service::HubError;
 
 /// A request that is not HTTP as this hub speaks it. The connection ends after the answer, because nobody
 /// can say where the next request begins.
@@ -26,7 +28,7 @@ pub(super) enum Malformed {
 }
 
 /// An error of IoT Hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The request cannot be understood.
     Malformed(Malformed),
@@ -42,88 +44,76 @@ pub(super) enum Refusal {
     NoSuchResource,
     /// The resource does not take this method.
     Method,
+    /// What the core says.
+    Hub(HubError),
+}
+
+impl From<HubError> for Refusal {
+    fn from(error: HubError) -> Self {
+        Self::Hub(error)
+    }
 }
 
 impl Refusal {
-    fn status(self) -> (u16, &'static str) {
+    fn status(&self) -> u16 {
         match self {
-            Self::Malformed(Malformed::HeadTooLarge) => (431, "Request Header Fields Too Large"),
-            Self::Malformed(Malformed::BodyTooLarge { .. }) => (413, "Content Too Large"),
-            Self::Malformed(Malformed::Version) => (505, "HTTP Version Not Supported"),
-            Self::Malformed(_) | Self::Argument(_) => (400, "Bad Request"),
-            Self::TimedOut => (408, "Request Timeout"),
-            Self::Unauthorized | Self::Forbidden => (401, "Unauthorized"),
-            Self::NoSuchResource => (404, "Not Found"),
-            Self::Method => (405, "Method Not Allowed"),
+            Self::Malformed(Malformed::HeadTooLarge) => 431,
+            Self::Malformed(Malformed::BodyTooLarge { .. }) => 413,
+            Self::Malformed(Malformed::Version) => 505,
+            Self::Malformed(_) | Self::Argument(_) => 400,
+            Self::TimedOut => 408,
+            Self::Unauthorized | Self::Forbidden => 401,
+            Self::NoSuchResource => 404,
+            Self::Method => 405,
+            Self::Hub(error) => error.status(),
         }
     }
 
-    /// IoT Hub's name of it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Malformed(Malformed::BodyTooLarge { .. }) => "MessageTooLarge",
-            Self::Malformed(_) | Self::TimedOut => "InvalidProtocolVersion",
-            Self::Argument(_) => "ArgumentInvalid",
-            Self::Forbidden => "IotHubUnauthorizedAccess",
-            Self::Unauthorized => "IotHubUnauthorized",
-            Self::NoSuchResource => "NotFound",
-            Self::Method => "MethodNotAllowed",
-        }
-    }
-
-    fn detail(self) -> String {
-        match self {
-            Self::Malformed(why) => why.to_string(),
-            Self::Argument(why) => why.into(),
-            Self::TimedOut => "the request did not arrive in time".into(),
+    /// IoT Hub's name of it, and what it says about it.
+    fn told(&self) -> (String, String) {
+        let (name, detail) = match self {
+            Self::Malformed(why @ Malformed::BodyTooLarge { .. }) => ("MessageTooLarge", why.to_string()),
+            Self::Malformed(why) => ("InvalidProtocolVersion", why.to_string()),
+            Self::TimedOut => ("RequestTimedOut", "the request did not arrive in time".into()),
+            Self::Argument(why) => ("ArgumentInvalid", (*why).into()),
             // One text for every cause: the peer learns no more.
-            Self::Unauthorized => "Unauthorized".into(),
-            Self::Forbidden => "the device has no right to this".into(),
-            Self::NoSuchResource => "no such resource".into(),
-            Self::Method => "the resource does not take this method".into(),
-        }
+            Self::Unauthorized => ("IotHubUnauthorized", "Unauthorized".into()),
+            Self::Forbidden => ("IotHubUnauthorizedAccess", "the device has no right to this".into()),
+            Self::NoSuchResource => ("NotFound", "no such resource".into()),
+            Self::Method => ("MethodNotAllowed", "the resource does not take this method".into()),
+            Self::Hub(error) => return split(&error.to_string()),
+        };
+        (name.into(), detail)
     }
 
     /// The answer; `tracking` numbers it.
-    pub(super) fn response(self, tracking: u128, now: Timestamp) -> Response {
-        let name = self.name();
+    pub(super) fn response(&self, tracking: u128, now: Timestamp) -> Response {
+        let (name, detail) = self.told();
         let body = json!({
-            "Message": format!("ErrorCode:{name};{}", self.detail()),
-            "ExceptionMessage": format!("Tracking ID:{tracking:032x}-G:0-TimeStamp:{}", us_date_time(now)),
+            "Message": format!("ErrorCode:{name};{detail}"),
+            "ExceptionMessage": format!("Tracking ID:{tracking:032x}-G:0-TimeStamp:{}", calendar::us(now)),
         });
-        let status = self.status();
-        let mut response = Response::json(status, &body);
-        response.field("iothub-errorcode", name);
+        let mut response = Response::json(self.status(), &body);
+        response.field("iothub-errorcode", &name);
         response
     }
 }
 
-/// `MM/dd/yyyy HH:mm:ss`. The civil date is Howard Hinnant's `civil_from_days`.
-fn us_date_time(at: Timestamp) -> String {
-    let seconds = at.as_secs();
-    let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    format!("{month:02}/{day:02}/{year:04} {hour:02}:{minute:02}:{second:02}")
+/// `ErrorCode:{name};{detail}` or `{name}: {detail}`, taken apart.
+fn split(text: &str) -> (String, String) {
+    let parts = match text.strip_prefix("ErrorCode:") {
+        Some(text) => text.split_once(';'),
+        None => text.split_once(": "),
+    };
+    let (name, detail) = parts.unwrap_or((text, ""));
+    (name.to_owned(), detail.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hilarm_model::DeviceId;
 
-    #[test]
-    fn dates_are_written_as_iot_hub_writes_them() {
-        assert_eq!(us_date_time(Timestamp::from_secs(1_767_225_600)), "01/01/2026 00:00:00");
-        assert_eq!(us_date_time(Timestamp::from_secs(1_709_251_199)), "02/29/2024 23:59:59");
-        assert_eq!(us_date_time(Timestamp::from_secs(-1)), "12/31/1969 23:59:59");
-    }
+    use super::*;
 
     #[test]
     fn an_error_has_its_name_in_a_header_and_in_the_body() {
@@ -136,5 +126,13 @@ mod tests {
             text.contains("Tracking ID:00000000000000000000000000000007-G:0-TimeStamp:01/01/1970"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_the_core_says_keeps_its_status_and_name() {
+        let lost = Refusal::from(HubError::DeviceMessageLockLost(DeviceId::new("a").unwrap()));
+        assert_eq!((lost.status(), lost.told()), (412, ("DeviceMessageLockLost".into(), "a".into())));
+        let blob = Refusal::from(HubError::BlobNotAuthenticated("a/b".into()));
+        assert_eq!((blob.status(), blob.told().0.as_str()), (403, "AuthenticationFailed"));
     }
 }

@@ -11,21 +11,20 @@ pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Response {
     status: u16,
-    reason: &'static str,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 impl Response {
-    pub(super) fn new((status, reason): (u16, &'static str)) -> Self {
-        Self { status, reason, fields: Vec::new(), body: Vec::new() }
+    pub(super) fn new(status: u16) -> Self {
+        Self { status, fields: Vec::new(), body: Vec::new() }
     }
 
     pub(super) fn no_content() -> Self {
-        Self::new((204, "No Content"))
+        Self::new(204)
     }
 
-    pub(super) fn json(status: (u16, &'static str), body: &Value) -> Self {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
         let mut response = Self::new(status);
         response.field("Content-Type", "application/json; charset=utf-8");
         response.body(body.to_string().into_bytes())
@@ -47,7 +46,7 @@ impl Response {
 
     /// The bytes; `keep_alive` says whether the connection stays.
     pub(super) fn encode(&self, keep_alive: bool) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         // RFC 9110, 8.6: no length where there can be no body.
         if self.status != 204 {
             let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
@@ -62,6 +61,25 @@ impl Response {
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        505 => "HTTP Version Not Supported",
+        _ => "Refused",
     }
 }
 
@@ -80,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_body_has_its_length_and_a_last_answer_says_so() {
-        let bytes = Response::new((200, "OK")).body(b"hi".to_vec()).encode(false);
+        let bytes = Response::new(200).body(b"hi".to_vec()).encode(false);
         assert_eq!(bytes, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
     }
 }

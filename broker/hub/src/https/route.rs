@@ -5,12 +5,25 @@ use percent_encoding::percent_decode_str;
 
 use super::head::{Head, Method};
 use crate::core::registry::ClientIdentity;
+use crate::core::upload::CONTAINER;
+use crate::service::{BlobWrite, Settlement};
 
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// Something of an identity, which must prove itself.
     Of(ClientIdentity, Operation),
+    /// Bytes of a blob; the signature in the query speaks for itself.
+    Blob {
+        /// Within the container.
+        path: String,
+        write: BlobWrite,
+    },
+    /// The list of a blob's blocks, which are all there already.
+    BlobBlocks {
+        /// Within the container.
+        path: String,
+    },
     /// Nothing that this hub knows.
     Unknown,
 }
@@ -20,6 +33,21 @@ pub(super) enum Route {
 pub(super) enum Operation {
     /// Send telemetry or a security message, or a batch of them.
     SendEvent,
+    /// Receive a cloud-to-device message.
+    Receive,
+    /// End a cloud-to-device message, or give it back.
+    Settle {
+        /// The lock, as sent.
+        lock: String,
+        settlement: Settlement,
+    },
+    /// Ask for leave to upload a file.
+    BeginUpload,
+    /// Tell how an upload ended.
+    EndUpload {
+        /// The correlation id, if the path has it.
+        correlation: Option<String>,
+    },
     /// A resource that exists, with a method that it does not take.
     WrongMethod,
     /// Anything else under `/devices/{device}`: not a device's business.
@@ -29,8 +57,10 @@ pub(super) enum Operation {
 /// Reads method and path.
 pub(super) fn route(head: &Head) -> Route {
     let mut segments = head.path().split('/').skip(1).filter(|segment| !segment.is_empty());
-    if !segments.next().is_some_and(|first| first.eq_ignore_ascii_case("devices")) {
-        return Route::Unknown;
+    match segments.next() {
+        Some(first) if first.eq_ignore_ascii_case("devices") => {}
+        Some(CONTAINER) => return blob(head, segments),
+        _ => return Route::Unknown,
     }
     let Some(device) = segments.next().and_then(decode).and_then(|text| DeviceId::new(text).ok()) else {
         return Route::Unknown;
@@ -44,17 +74,58 @@ pub(super) fn route(head: &Head) -> Route {
         module = Some(name);
         rest = tail.to_vec();
     }
-    Route::Of(ClientIdentity { device, module }, operation(head, &rest))
+    let operation = match operation(head, &rest) {
+        // Queues and uploads are a device's.
+        Operation::SendEvent => Operation::SendEvent,
+        _ if module.is_some() => Operation::NotForDevices,
+        operation => operation,
+    };
+    Route::Of(ClientIdentity { device, module }, operation)
 }
 
+fn blob<'a>(head: &Head, segments: impl Iterator<Item = &'a str>) -> Route {
+    let Some(path) = segments.map(decode).collect::<Option<Vec<_>>>() else { return Route::Unknown };
+    let path = path.join("/");
+    let part = head.query().find_map(|pair| pair.strip_prefix("comp="));
+    match (head.method, part) {
+        (Method::Put, None) => Route::Blob { path, write: BlobWrite::Whole },
+        (Method::Put, Some("block")) => Route::Blob { path, write: BlobWrite::Block },
+        (Method::Put, Some("blocklist")) => Route::BlobBlocks { path },
+        _ => Route::Unknown,
+    }
+}
+
+/// Names of resources compare without case; a lock and a correlation id are kept as sent.
 fn operation(head: &Head, rest: &[&str]) -> Operation {
     let lower: Vec<String> = rest.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let sent = |at: usize| rest.get(at).and_then(|segment| decode(segment)).unwrap_or_default();
+    let settle = |settlement| Operation::Settle { lock: sent(2), settlement };
     match (&lower[..], head.method) {
         (["messages", "events"], Method::Post) => Operation::SendEvent,
-        (["messages", "events"], _) => Operation::WrongMethod,
+        (["messages", "devicebound"], Method::Get) => Operation::Receive,
+        (["messages", "devicebound", _], Method::Delete) if rejects(head) => settle(Settlement::Reject),
+        (["messages", "devicebound", _], Method::Delete) => settle(Settlement::Complete),
+        (["messages", "devicebound", _, "abandon"], Method::Post) => settle(Settlement::Abandon),
+        (["files"], Method::Post) => Operation::BeginUpload,
+        (["files", "notifications"], Method::Post) => Operation::EndUpload { correlation: None },
+        (["files", "notifications", _], Method::Post) => Operation::EndUpload { correlation: Some(sent(2)) },
+        (
+            ["messages", "events" | "devicebound"]
+            | ["messages", "devicebound", _]
+            | ["messages", "devicebound", _, "abandon"]
+            | ["files"]
+            | ["files", "notifications"]
+            | ["files", "notifications", _],
+            _,
+        ) => Operation::WrongMethod,
         _ => Operation::NotForDevices,
     }
+}
+
+/// `reject`, with or without a value.
+fn rejects(head: &Head) -> bool {
+    head.query().any(|pair| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("reject")))
 }
 
 /// A segment without its percent encoding, if it is text.
@@ -85,6 +156,33 @@ mod tests {
         }
         let module = of("p:1", Some("m"), Operation::SendEvent);
         assert_eq!(routed("POST /devices/p%3A1/modules/m/messages/events"), module);
+    }
+
+    #[test]
+    fn a_message_is_ended_by_its_lock_in_three_ways() {
+        let ended = |settlement| of("a", None, Operation::Settle { lock: "L-1".into(), settlement });
+        let path = "/devices/a/messages/deviceBound/L-1";
+        assert_eq!(routed(&format!("DELETE {path}?api-version=1")), ended(Settlement::Complete));
+        for reject in ["reject", "reject=", "reject=true"] {
+            let line = format!("DELETE {path}?api-version=1&{reject}");
+            assert_eq!(routed(&line), ended(Settlement::Reject), "{line}");
+        }
+        assert_eq!(routed(&format!("POST {path}/abandon")), ended(Settlement::Abandon));
+        assert_eq!(routed(&format!("GET {path}")), of("a", None, Operation::WrongMethod));
+    }
+
+    #[test]
+    fn an_upload_has_three_requests() {
+        assert_eq!(routed("POST /devices/a/files"), of("a", None, Operation::BeginUpload));
+        let ended = |correlation| of("a", None, Operation::EndUpload { correlation });
+        assert_eq!(routed("POST /devices/a/files/notifications"), ended(None));
+        assert_eq!(routed("POST /devices/a/files/notifications/Mz%3D"), ended(Some("Mz=".into())));
+        let path = || "a/b c".to_owned();
+        let put = |query: &str| routed(&format!("PUT /uploads/a/b%20c?sig=x{query}"));
+        assert_eq!(put(""), Route::Blob { path: path(), write: BlobWrite::Whole });
+        assert_eq!(put("&comp=block"), Route::Blob { path: path(), write: BlobWrite::Block });
+        assert_eq!(put("&comp=blocklist"), Route::BlobBlocks { path: path() });
+        assert_eq!(put("&comp=lease"), Route::Unknown);
     }
 
     #[test]
