@@ -32,7 +32,7 @@ pub struct SimDevice {
 struct Connection {
     id: SocketId,
     remote: SocketAddrV4,
-    /// Known once the connection is up.
+    /// Known as soon as the SYN is out.
     flow: Option<FlowKey>,
 }
 
@@ -85,15 +85,24 @@ impl SimDevice {
                     }
                 }
             }
-            LinkOutput::Opened { socket, local } => {
-                let (socket, connection) = self.connection(socket)?;
-                connection.flow = Some(FlowKey {
+            LinkOutput::Opening { socket, local } => {
+                let (_, connection) = self.connection(socket)?;
+                let flow = FlowKey {
                     protocol: FlowProtocol::Tcp,
                     local_address: local.ip().octets(),
                     local_port: local.port(),
                     remote_address: connection.remote.ip().octets(),
                     remote_port: connection.remote.port(),
-                });
+                };
+                connection.flow = Some(flow);
+                self.agent.flows().observe(flow, 0, TCP_HEADER_BYTES);
+                None
+            }
+            LinkOutput::Opened { socket, local } => {
+                let (socket, connection) = self.connection(socket)?;
+                if let Some(flow) = connection.flow {
+                    self.agent.flows().observe(flow, TCP_HEADER_BYTES, TCP_HEADER_BYTES);
+                }
                 Some(Input::Opened { socket, local: (local.ip().octets(), local.port()) })
             }
             LinkOutput::Received { socket, bytes } => {

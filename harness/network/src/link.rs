@@ -62,6 +62,13 @@ pub enum LinkOutput {
         /// The address.
         address: Option<Ipv4Addr>,
     },
+    /// Sim: the SYN is out; whatever comes of it, there is a flow from here on.
+    Opening {
+        /// The socket.
+        socket: SocketId,
+        /// The device's end of it.
+        local: SocketAddrV4,
+    },
     /// Sim: a connection is up.
     Opened {
         /// The socket.

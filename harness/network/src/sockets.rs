@@ -140,6 +140,7 @@ impl SocketLink {
         let ends = Ends { link: self.link, local, remote };
         self.by_socket.insert(socket, key);
         self.sockets.insert(key, DeviceEnd { socket, ends, open: false });
+        world.hand_to_device(self.link, LinkOutput::Opening { socket, local });
         world.wire.at(self.link, now.mono + CONNECT_TIMEOUT, Transit::Deadline(Deadline::Open(key)));
         let request = Request::Open { key, ends, client_chain, sni };
         self.post(Direction::FromDevice, key, Transit::Request(request), world, now);
