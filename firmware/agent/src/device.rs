@@ -131,6 +131,14 @@ impl Device {
         self.open_beside_the_hub(Remote::Host { name, port }, Some(tls))
     }
 
+    /// Opens the hub's MQTT listener a second time, on a socket of its own, for a module of the device;
+    /// nothing when all are in use.
+    pub(crate) fn open_as_module(&mut self) -> Option<Socket> {
+        let remote = Remote::Host { name: self.hub_host.clone(), port: self.hub_port };
+        let tls = Tls { server_name: self.hub_host.clone(), client: None };
+        self.open_beside_the_hub(remote, Some(tls))
+    }
+
     fn open_beside_the_hub(&mut self, remote: Remote, tls: Option<Tls>) -> Option<Socket> {
         let index = (1..MAX_SOCKETS).find(|&index| !self.sockets_used[index])?;
         self.sockets_used[index] = true;

@@ -30,7 +30,7 @@ pub const MAX_SOCKETS: usize = 4;
 pub struct Socket(pub u8);
 
 impl Socket {
-    /// The connection to the hub, the only one with TLS. The others belong to behaviours.
+    /// The device's connection to the hub. The others belong to behaviours.
     pub const HUB: Self = Self(0);
 }
 

@@ -10,7 +10,20 @@ use sha2::Sha256;
 /// A token for `devices/{device_id}` at `host`, valid until `expiry_s` (Unix seconds), signed with the
 /// base64-decoded `key`.
 pub fn sign(host: &str, device_id: &str, key: &[u8], expiry_s: i64) -> String {
-    let resource = format!("{}%2Fdevices%2F{}", percent_encode(host), percent_encode(device_id));
+    sign_resource(&device(host, device_id), key, expiry_s)
+}
+
+/// The same for a module of a device.
+pub fn sign_module(host: &str, device_id: &str, module_id: &str, key: &[u8], expiry_s: i64) -> String {
+    let module_id = percent_encode(module_id);
+    sign_resource(&format!("{}%2Fmodules%2F{module_id}", device(host, device_id)), key, expiry_s)
+}
+
+fn device(host: &str, device_id: &str) -> String {
+    format!("{}%2Fdevices%2F{}", percent_encode(host), percent_encode(device_id))
+}
+
+fn sign_resource(resource: &str, key: &[u8], expiry_s: i64) -> String {
     let signature = signature(key, &format!("{resource}\n{expiry_s}"));
     format!("SharedAccessSignature sr={resource}&sig={}&se={expiry_s}", percent_encode(&signature))
 }

@@ -7,6 +7,7 @@ mod args;
 mod connect_out;
 mod flood_telemetry;
 mod flood_telemetry_https;
+mod flood_twin;
 mod forge_token;
 mod guess_passwords;
 mod join_botnet;
@@ -34,10 +35,11 @@ use crate::io::{Input, Now};
 use args::Args;
 
 /// Every behaviour, by name.
-static ALL: [&Behaviour; 17] = [
+static ALL: [&Behaviour; 18] = [
     &connect_out::BEHAVIOUR,
     &flood_telemetry::BEHAVIOUR,
     &flood_telemetry_https::BEHAVIOUR,
+    &flood_twin::BEHAVIOUR,
     &forge_token::BEHAVIOUR,
     &guess_passwords::BEHAVIOUR,
     &join_botnet::BEHAVIOUR,

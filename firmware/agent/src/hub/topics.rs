@@ -16,8 +16,17 @@ pub(super) const TWIN_ANSWERS: &str = "$iothub/twin/res/#";
 
 /// The user name of CONNECT.
 pub(super) fn user_name(host: &str, device_id: &str) -> String {
+    format!("{host}/{device_id}/{}", client())
+}
+
+/// The user name of a module's CONNECT.
+pub(crate) fn module_user_name(host: &str, device_id: &str, module_id: &str) -> String {
+    format!("{host}/{device_id}/{module_id}/{}", client())
+}
+
+fn client() -> String {
     let client = percent_encode(concat!("hilarm-agent/", env!("CARGO_PKG_VERSION")));
-    format!("{host}/{device_id}/?api-version={API_VERSION}&DeviceClientType={client}")
+    format!("?api-version={API_VERSION}&DeviceClientType={client}")
 }
 
 /// Filter of cloud-to-device messages.
@@ -52,7 +61,7 @@ pub(super) fn twin_get(request: u32) -> String {
 }
 
 /// A change of reported properties.
-pub(super) fn twin_patch(request: u32) -> String {
+pub(crate) fn twin_patch(request: u32) -> String {
     format!("$iothub/twin/PATCH/properties/reported/?$rid={request}")
 }
 
