@@ -151,6 +151,20 @@ impl<'a, 'b> Table<'a, 'b> {
         str::from_utf8(bytes).map(Some).map_err(|_| Invalid::NotUtf8)
     }
 
+    /// A vector of structs of `N` bytes each; an absent one is `None`.
+    pub(crate) fn structures<const N: usize>(
+        &self,
+        slot: usize,
+    ) -> Result<Option<impl Iterator<Item = Result<[u8; N], Invalid>> + use<'a, 'b, N>>, Invalid> {
+        let Some(position) = self.reference(slot)? else { return Ok(None) };
+        let buffer = self.buffer;
+        let length = usize::try_from(buffer.u32(position)?).map_err(|_| Invalid::OutOfBounds)?;
+        let elements = position + 4;
+        buffer.slice(elements, length.checked_mul(N).ok_or(Invalid::OutOfBounds)?)?;
+        buffer.spend(length)?;
+        Ok(Some((0..length).map(move |index| buffer.array(elements + N * index))))
+    }
+
     /// A vector of tables; an absent one is `None`.
     pub(crate) fn tables(
         &self,

@@ -1,11 +1,12 @@
-//! The classic agent's JSON schema 1.0: the envelope is checked as documented; ConnectionCreate becomes
-//! flows with a stated direction, every other event kind is recorded by its name.
+//! The classic agent's JSON schema 1.0, the envelope: what a message and its events must have. The kinds of
+//! payload are `json_payload`.
 
-use hilarm_model::{AgentIdentity, Flow, FlowDirection, FlowProtocol, SecurityEvent, SecurityPayload};
+use hilarm_model::{AgentIdentity, SecurityEvent};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::SecurityMessage;
+use super::json_payload::decode_payload;
 use super::timestamp::unix_seconds;
 
 #[derive(Deserialize)]
@@ -47,23 +48,6 @@ enum EventType {
     Diagnostic,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RawConnection {
-    remote_address: String,
-    remote_port: String,
-    direction: RawDirection,
-    protocol: String,
-    local_address: Option<String>,
-    local_port: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-enum RawDirection {
-    In,
-    Out,
-}
-
 pub(super) fn decode(payload: &[u8]) -> Result<SecurityMessage, String> {
     let raw: RawMessage = serde_json::from_slice(payload).map_err(|why| why.to_string())?;
     if raw.message_schema_version != "1.0" {
@@ -75,7 +59,10 @@ pub(super) fn decode(payload: &[u8]) -> Result<SecurityMessage, String> {
     if raw.events.is_empty() {
         return Err("Events is empty".into());
     }
-    let events = raw.events.iter().map(decode_event).collect::<Result<_, _>>()?;
+    let mut events = Vec::with_capacity(raw.events.len());
+    for event in &raw.events {
+        decode_event(event, &mut events)?;
+    }
     Ok(SecurityMessage { agent: AgentIdentity { id: raw.agent_id, version: raw.agent_version }, events })
 }
 
@@ -87,63 +74,25 @@ fn guid(text: &str) -> Option<String> {
     right.then(|| groups.concat().to_ascii_lowercase())
 }
 
-fn decode_event(raw: &RawEvent) -> Result<SecurityEvent, String> {
+/// An event whose payload has several items of a kind that stands for one thing becomes as many events.
+fn decode_event(raw: &RawEvent, events: &mut Vec<SecurityEvent>) -> Result<(), String> {
     if raw.payload_schema_version != "1.0" {
         return Err(format!("PayloadSchemaVersion of {} is not 1.0", raw.name));
     }
     if raw.category == Category::Triggered && (raw.is_empty || raw.payload.is_empty()) {
         return Err(format!("{} is triggered and empty", raw.name));
     }
-    Ok(SecurityEvent {
-        id: guid(&raw.id).ok_or("Id is not a GUID")?,
-        agent_time: unix_seconds(&raw.timestamp_utc).ok_or("TimestampUTC is not a timestamp")?,
-        collection_interval_s: None,
-        payload: decode_payload(raw)?,
-    })
-}
-
-fn decode_payload(raw: &RawEvent) -> Result<SecurityPayload, String> {
-    match raw.name.as_str() {
-        "ConnectionCreate" => {
-            let flows = raw.payload.iter().map(decode_connection).collect::<Result<_, _>>()?;
-            Ok(SecurityPayload::NetworkActivity(flows))
-        }
-        name => Ok(SecurityPayload::Other(name.to_owned())),
+    let id = guid(&raw.id).ok_or("Id is not a GUID")?;
+    let agent_time = unix_seconds(&raw.timestamp_utc).ok_or("TimestampUTC is not a timestamp")?;
+    for payload in decode_payload(&raw.name, &raw.payload)? {
+        events.push(SecurityEvent { id: id.clone(), agent_time, collection_interval_s: None, payload });
     }
-}
-
-fn decode_connection(item: &Value) -> Result<Flow, String> {
-    let raw = RawConnection::deserialize(item).map_err(|why| format!("ConnectionCreate: {why}"))?;
-    let protocol = match raw.protocol.to_ascii_lowercase().as_str() {
-        "tcp" => FlowProtocol::Tcp,
-        "udp" => FlowProtocol::Udp,
-        "icmp" => FlowProtocol::Icmp,
-        _ => return Err("ConnectionCreate: unknown Protocol".into()),
-    };
-    let remote_address = raw.remote_address.parse().map_err(|_| "RemoteAddress is not an address")?;
-    let unspecified = match remote_address {
-        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let local_address = raw.local_address.map_or(Ok(unspecified), |text| text.parse());
-    let local_port = raw.local_port.map_or(Ok(0), |text| text.parse());
-    Ok(Flow {
-        protocol,
-        local_address: local_address.map_err(|_| "LocalAddress is not an address")?,
-        local_port: local_port.map_err(|_| "LocalPort is not a port")?,
-        remote_address,
-        remote_port: raw.remote_port.parse().map_err(|_| "RemotePort is not a port")?,
-        bytes_in: 0,
-        bytes_out: 0,
-        direction: Some(match raw.direction {
-            RawDirection::In => FlowDirection::In,
-            RawDirection::Out => FlowDirection::Out,
-        }),
-    })
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use hilarm_model::{FlowDirection, SecurityPayload};
     use serde_json::json;
 
     use super::*;
@@ -188,6 +137,19 @@ mod tests {
     fn another_kind_is_recorded_by_its_name() {
         let message = decoded(&message(json!([event("LocalUsers", "Periodic", json!([]))]))).unwrap();
         assert_eq!(message.events[0].payload, SecurityPayload::Other("LocalUsers".into()));
+    }
+
+    #[test]
+    fn several_logins_in_one_event_are_several_events_with_its_id() {
+        let login = |user: &str| json!({ "ProcessId": 1, "Operation": "Login", "Executable": "/bin/login", "Result": "Fail", "UserName": user });
+        let event = event("Login", "Triggered", json!([login("root"), login("admin")]));
+        let message = decoded(&message(json!([event]))).unwrap();
+        let user = |event: &SecurityEvent| match &event.payload {
+            SecurityPayload::Login(login) => login.user.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(message.events.iter().map(user).collect::<Vec<_>>(), ["root", "admin"]);
+        assert_eq!(message.events[0].id, message.events[1].id);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Security messages of Defender agents: FlatBuffers schema 2.3 (`schema`, read by `flatbuffer`) and JSON
-//! schema 1.0 (`json`). Payload kinds that no detection judges yet are recorded by name.
+//! schema 1.0 (`json`, its payloads `json_payload` and `json_fields`). Payload kinds that no detection judges yet are recorded by name.
 //!
 //! Decoding is total: any bytes give a message or a reason, with every offset checked and the work bounded
 //! by the length of the input, however its offsets are shared.
 
 mod flatbuffer;
 mod json;
+mod json_fields;
+mod json_payload;
 mod schema;
 #[cfg(test)]
 pub(crate) mod schema_tests;

@@ -3,7 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use hilarm_model::{AgentIdentity, Flow, FlowProtocol, SecurityEvent, SecurityPayload, SystemInformation};
+use hilarm_model::{
+    AgentIdentity, Flow, FlowProtocol, ListeningPort, ProcessCreate, SecurityEvent, SecurityPayload,
+    SystemInformation,
+};
 
 use super::SecurityMessage;
 use super::flatbuffer::{Buffer, Invalid, Table};
@@ -35,6 +38,14 @@ mod common {
     pub(super) const BYTES_IN: usize = 2;
     pub(super) const BYTES_OUT: usize = 3;
     pub(super) const PROTOCOL: usize = 4;
+}
+
+mod process {
+    pub(super) const EXECUTABLE: usize = 0;
+    pub(super) const USER_ID: usize = 3;
+    pub(super) const USER_NAME: usize = 4;
+    pub(super) const COMMAND_LINE: usize = 5;
+    pub(super) const EVENT_TYPE: usize = 6;
 }
 
 pub(super) fn decode(payload: &[u8]) -> Result<SecurityMessage, Invalid> {
@@ -70,10 +81,10 @@ fn decode_payload(kind: u8, table: &Table<'_, '_>) -> Result<SecurityPayload, In
     match kind {
         1 => Ok(SecurityPayload::NetworkActivity(decode_activity(table)?)),
         2 => Ok(SecurityPayload::SystemInformation(decode_system_information(table)?)),
-        3 => other("ListeningPorts"),
+        3 => Ok(SecurityPayload::ListeningPorts(decode_ports(table)?)),
         4 => Ok(SecurityPayload::Heartbeat),
         5 => other("Baseline"),
-        6 => other("Process"),
+        6 => decode_process(table),
         7 => other("Log"),
         value => Err(Invalid::Unknown { name: "payload", value }),
     }
@@ -82,6 +93,52 @@ fn decode_payload(kind: u8, table: &Table<'_, '_>) -> Result<SecurityPayload, In
 fn decode_system_information(table: &Table<'_, '_>) -> Result<SystemInformation, Invalid> {
     let text = |slot| table.string(slot).map(|text| text.unwrap_or_default().to_owned());
     Ok(SystemInformation { os_info: text(0)?, kernel_info: text(1)?, hw_info: text(2)? })
+}
+
+fn decode_ports(table: &Table<'_, '_>) -> Result<Vec<ListeningPort>, Invalid> {
+    let mut ports = Vec::new();
+    for entry in table.structures::<8>(0)?.into_iter().flatten() {
+        let [a0, a1, a2, a3, p0, p1, kind, _] = entry?;
+        ports.push(listening_port(Ipv4Addr::new(a0, a1, a2, a3).into(), [p0, p1], kind)?);
+    }
+    for entry in table.structures::<20>(1)?.into_iter().flatten() {
+        let entry = entry?;
+        let (address, common) = entry.split_at(16);
+        let [p0, p1, kind, _] = common else { return Err(Invalid::OutOfBounds) };
+        ports.push(listening_port(ipv6(address), [*p0, *p1], *kind)?);
+    }
+    Ok(ports)
+}
+
+fn listening_port(address: IpAddr, port: [u8; 2], kind: u8) -> Result<ListeningPort, Invalid> {
+    Ok(ListeningPort { protocol: protocol(kind)?, address, port: u16::from_le_bytes(port) })
+}
+
+/// Only an EXEC starts a program; a FORK runs the same one and an EXIT ends it.
+fn decode_process(table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid> {
+    let text = |slot| table.string(slot).map(|text| text.unwrap_or_default().to_owned());
+    match table.u8(process::EVENT_TYPE)? {
+        1 => {
+            let name = text(process::USER_NAME)?;
+            let id = table.u32(process::USER_ID)?;
+            Ok(SecurityPayload::ProcessCreate(ProcessCreate {
+                executable: text(process::EXECUTABLE)?,
+                command_line: text(process::COMMAND_LINE)?,
+                user: if name.is_empty() { id.to_string() } else { name },
+            }))
+        }
+        0 | 2 => Ok(SecurityPayload::Other("Process".into())),
+        value => Err(Invalid::Unknown { name: "process event type", value }),
+    }
+}
+
+fn protocol(value: u8) -> Result<FlowProtocol, Invalid> {
+    match value {
+        0 => Ok(FlowProtocol::Tcp),
+        1 => Ok(FlowProtocol::Udp),
+        2 => Ok(FlowProtocol::Icmp),
+        value => Err(Invalid::Unknown { name: "protocol", value }),
+    }
 }
 
 fn decode_activity(table: &Table<'_, '_>) -> Result<Vec<Flow>, Invalid> {
@@ -114,12 +171,7 @@ fn decode_flow<'a, 'b>(
 ) -> Result<Flow, Invalid> {
     let (local_address, remote_address) = addresses(entry)?;
     let common = entry.table(activity::COMMON, "common")?;
-    let protocol = match common.u8(common::PROTOCOL)? {
-        0 => FlowProtocol::Tcp,
-        1 => FlowProtocol::Udp,
-        2 => FlowProtocol::Icmp,
-        value => return Err(Invalid::Unknown { name: "protocol", value }),
-    };
+    let protocol = protocol(common.u8(common::PROTOCOL)?)?;
     Ok(Flow {
         protocol,
         local_address,

@@ -2,7 +2,9 @@
 //! and against damaged ones.
 
 use flatbuffers::{FlatBufferBuilder, TableFinishedWIPOffset, WIPOffset};
-use hilarm_model::{Flow, FlowProtocol, SecurityEvent, SecurityPayload, SystemInformation};
+use hilarm_model::{
+    Flow, FlowProtocol, ListeningPort, ProcessCreate, SecurityEvent, SecurityPayload, SystemInformation,
+};
 use proptest::prelude::*;
 
 use super::flatbuffer::Invalid;
@@ -86,9 +88,57 @@ fn put_payload(builder: &mut Builder, payload: &SecurityPayload) -> (u8, Finishe
             (2, builder.end_table(start))
         }
         SecurityPayload::Heartbeat => (4, empty_table(builder)),
+        SecurityPayload::ListeningPorts(ports) => {
+            let mut put = |v4: bool| {
+                let chosen: Vec<_> = ports.iter().filter(|port| port.address.is_ipv4() == v4).collect();
+                (!chosen.is_empty()).then(|| put_ports(builder, &chosen))
+            };
+            let (v4, v6) = (put(true), put(false));
+            let start = builder.start_table();
+            v4.into_iter().for_each(|vector| builder.push_slot_always(slot(0), vector));
+            v6.into_iter().for_each(|vector| builder.push_slot_always(slot(1), vector));
+            (3, builder.end_table(start))
+        }
+        SecurityPayload::ProcessCreate(process) => (6, put_process(builder, process, 1)),
         // Kinds that only the JSON form carries, or that are not decoded, are a table of some kind.
         _ => (6, empty_table(builder)),
     }
+}
+
+/// A vector of structs: address in network byte order, port, protocol, padding.
+fn put_ports(
+    builder: &mut Builder,
+    ports: &[&ListeningPort],
+) -> WIPOffset<flatbuffers::Vector<'static, u32>> {
+    let bytes: Vec<u8> = ports
+        .iter()
+        .flat_map(|port| {
+            let address = match port.address {
+                std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
+                std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
+            };
+            [address, port.port.to_le_bytes().to_vec(), vec![port.protocol as u8, 0]].concat()
+        })
+        .collect();
+    let words: Vec<u32> = bytes.chunks_exact(4).map(|w| u32::from_le_bytes(w.try_into().unwrap())).collect();
+    builder.start_vector::<u32>(words.len());
+    words.iter().rev().for_each(|word| {
+        builder.push(*word);
+    });
+    builder.end_vector(ports.len())
+}
+
+fn put_process(builder: &mut Builder, process: &ProcessCreate, event_type: i8) -> Finished {
+    let executable = builder.create_string(&process.executable);
+    let user = builder.create_string(&process.user);
+    let command_line = builder.create_string(&process.command_line);
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), executable);
+    builder.push_slot(slot(3), 0u32, 0);
+    builder.push_slot_always(slot(4), user);
+    builder.push_slot_always(slot(5), command_line);
+    builder.push_slot(slot(6), event_type, 0);
+    builder.end_table(start)
 }
 
 fn empty_table(builder: &mut Builder) -> Finished {
@@ -162,9 +212,25 @@ fn sample() -> SecurityMessage {
         flow("fd00::2", "2001:db8::7", FlowProtocol::Tcp),
     ];
     let system = SystemInformation { os_info: "hilarm".into(), hw_info: "mps2".into(), ..Default::default() };
+    let port = |address: &str, port, protocol| {
+        let address = address.parse().unwrap();
+        ListeningPort { protocol, address, port }
+    };
+    let ports = vec![
+        port("10.42.0.2", 22, FlowProtocol::Tcp),
+        port("10.42.0.2", 5353, FlowProtocol::Udp),
+        port("fd00::2", 4444, FlowProtocol::Tcp),
+    ];
+    let process = ProcessCreate {
+        executable: "/tmp/miner".into(),
+        command_line: "/tmp/miner -t 4".into(),
+        user: "root".into(),
+    };
     message(vec![
         SecurityPayload::NetworkActivity(flows),
         SecurityPayload::SystemInformation(system),
+        SecurityPayload::ListeningPorts(ports),
+        SecurityPayload::ProcessCreate(process),
         SecurityPayload::Heartbeat,
         SecurityPayload::Other("Process".into()),
     ])
