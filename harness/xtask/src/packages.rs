@@ -36,18 +36,14 @@ impl Manager {
         }
     }
 
-    /// Installs packages. A stale index is refreshed first.
+    /// Installs packages. The index is refreshed first: a stale one names versions that are too old, or gone.
     pub(crate) fn install(self, packages: &[&str]) -> Result<()> {
         match self {
             Self::Brew => process::must_run(Command::new("brew").arg("install").args(packages)),
             Self::Apt => {
-                let indexed = packages.iter().all(|package| is_in_apt_index(package));
-                if indexed && apt_install(packages).is_ok() {
-                    return Ok(());
-                }
-                // The index may name versions that the archive has replaced since.
-                process::must_run(as_root("apt-get").arg("update"))?;
+                let refreshed = process::must_run(as_root("apt-get").arg("update"));
                 if let Some(unknown) = packages.iter().find(|package| !is_in_apt_index(package)) {
+                    refreshed?;
                     bail!("this release of Debian has no package {unknown}");
                 }
                 apt_install(packages)
