@@ -59,12 +59,32 @@ pub enum Entity {
 pub enum Subject {
     /// A remote address; an IPv4-mapped IPv6 address is given as IPv4.
     Address(IpAddr),
+    /// A certificate of the hub, by name.
+    Certificate(String),
+    /// A diagnostic setting of the hub, by name.
+    DiagnosticSetting(String),
+    /// A local user of the device.
+    User(String),
+    /// An executable on the device, by path.
+    Executable(String),
+}
+
+/// Longest name that an alert repeats; the rest of a longer one is cut off.
+const NAME_CHARS_MAX: usize = 256;
+
+/// A name out of an event, short enough for an alert.
+pub(crate) fn shortened(name: &str) -> String {
+    name.chars().take(NAME_CHARS_MAX).collect()
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
+            Self::Certificate(name)
+            | Self::DiagnosticSetting(name)
+            | Self::User(name)
+            | Self::Executable(name) => f.write_str(name),
         }
     }
 }

@@ -6,8 +6,8 @@
 use hilarm_model::{ConnectionRefused, DeviceId, HubEvent, RefusalCause, UsedAuthentication};
 
 use crate::alert::Facts;
-use crate::detection::EventKind;
 use crate::judgement::Judgement;
+use crate::kind::EventKind;
 use crate::roster::RegisteredKind;
 
 /// The kinds of event that carry the outcome of an authentication.

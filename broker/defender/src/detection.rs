@@ -6,10 +6,13 @@
 
 use std::fmt;
 
-use hilarm_model::{DeviceId, HubEvent, RangeRuleType};
+use hilarm_model::{AllowRuleType, HubEvent, RangeRuleType};
 use serde::Serialize;
 
+use crate::counting::Counting;
 use crate::judgement::Judgement;
+use crate::kind::EventKind;
+use crate::posture::Posture;
 
 /// One row of the catalogue.
 #[derive(Debug)]
@@ -82,6 +85,8 @@ pub enum Seed {
     SecurityModule,
     /// 004: built-in and custom alerts of IoT Hub.
     IotHubAlerts,
+    /// No seed names it: the management API does.
+    Beyond,
 }
 
 impl fmt::Display for Seed {
@@ -92,6 +97,7 @@ impl fmt::Display for Seed {
             Self::CustomAlerts => "002",
             Self::SecurityModule => "003",
             Self::IotHubAlerts => "004",
+            Self::Beyond => "none (management API)",
         })
     }
 }
@@ -167,6 +173,8 @@ pub enum Document {
     Seed,
     /// Microsoft's published lists of alerts, which are not among the seeds.
     PublishedList,
+    /// The management API's own description.
+    ManagementApi,
 }
 
 /// The provenance of each field that could have another one.
@@ -188,6 +196,33 @@ pub struct FieldProvenance {
     pub attack: Provenance,
 }
 
+impl FieldProvenance {
+    /// Of a detection that a seed describes; its alert type is only in the published lists.
+    pub(crate) const SEEDED: Self = Self {
+        severity: Provenance::Documented(Document::Seed),
+        data_source: Provenance::Documented(Document::Seed),
+        alert_type: Provenance::Documented(Document::PublishedList),
+        description: Provenance::Documented(Document::Seed),
+        remediation: Provenance::Documented(Document::Seed),
+        trigger: Provenance::Inferred,
+        attack: Provenance::Decided,
+    };
+
+    /// Of a detection that a seed describes without a remediation.
+    pub(crate) const WITHOUT_REMEDIATION: Self = Self { remediation: Provenance::Decided, ..Self::SEEDED };
+
+    /// Of a recommendation: the seeds give its name, the published lists the rest.
+    pub(crate) const RECOMMENDED: Self = Self {
+        severity: Provenance::Documented(Document::PublishedList),
+        data_source: Provenance::Inferred,
+        alert_type: Provenance::Documented(Document::PublishedList),
+        description: Provenance::Documented(Document::PublishedList),
+        remediation: Provenance::Documented(Document::PublishedList),
+        trigger: Provenance::Inferred,
+        attack: Provenance::Decided,
+    };
+}
+
 /// The threshold of a detection: the outcome one unit on either side follows from the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundary {
@@ -201,6 +236,12 @@ pub enum Boundary {
     ThreatPrefix,
     /// `min` and `max` themselves are allowed; one below or above fires.
     RangeEnds,
+    /// The very entry of an allow list is allowed, its neighbour fires.
+    AllowListEntry,
+    /// A credential of one device is healthy, of two it is not.
+    SharedCredentialCount,
+    /// An allowed network of 65,536 addresses (/16) is healthy, one of twice as many (/15) is not.
+    PrefixLength,
 }
 
 /// When a detection fires.
@@ -219,8 +260,19 @@ pub enum Trigger {
         rule: RangeRuleType,
         /// The kinds it looks at.
         on: &'static [EventKind],
-        /// The device for which the event counts, if it counts.
-        counts: fn(&HubEvent) -> Option<&DeviceId>,
+        /// Counts one of them, if it counts.
+        counts: fn(&HubEvent, &mut Counting<'_>),
+        /// `ExtendedProperties` that every alert of it carries.
+        marks: &'static [(&'static str, &'static str)],
+    },
+    /// What an event names is compared with an allow list of the device's security group.
+    AllowList {
+        /// The rule type that enables and fills the list.
+        rule: AllowRuleType,
+        /// The kinds it looks at.
+        on: &'static [EventKind],
+        /// Looks at one of them.
+        judge: fn(&HubEvent, &mut Judgement<'_>),
     },
     /// Earlier events matter: a state of its own per fold.
     Stateful {
@@ -229,13 +281,24 @@ pub enum Trigger {
         /// The state before the first event.
         begin: fn() -> Box<dyn Watch>,
     },
+    /// A configuration is weak as long as it is: a recommendation rather than an alert.
+    Posture {
+        /// The kinds that may change it.
+        on: &'static [EventKind],
+        /// The posture before the first event.
+        begin: fn() -> Box<dyn Posture>,
+    },
 }
 
 impl Trigger {
     /// The kinds of event that it looks at.
     pub fn on(&self) -> &'static [EventKind] {
         match self {
-            Self::OnEvent { on, .. } | Self::CountInWindow { on, .. } | Self::Stateful { on, .. } => on,
+            Self::OnEvent { on, .. }
+            | Self::CountInWindow { on, .. }
+            | Self::AllowList { on, .. }
+            | Self::Stateful { on, .. }
+            | Self::Posture { on, .. } => on,
         }
     }
 }
@@ -245,36 +308,4 @@ impl Trigger {
 pub trait Watch: Send + fmt::Debug {
     /// Sees one event of the kinds it asked for.
     fn see(&mut self, event: &HubEvent, judgement: &mut Judgement<'_>);
-}
-
-/// The kinds of HubEvent that detections look at; the engine's routing table is built over them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EventKind {
-    /// [`HubEvent::ThreatListLoaded`].
-    ThreatListLoaded,
-    /// [`HubEvent::ConnectionAccepted`].
-    ConnectionAccepted,
-    /// [`HubEvent::ConnectionRefused`].
-    ConnectionRefused,
-    /// [`HubEvent::TelemetryReceived`].
-    TelemetryReceived,
-    /// [`HubEvent::SecurityMessageReceived`].
-    SecurityMessageReceived,
-}
-
-impl EventKind {
-    /// How many kinds there are.
-    pub(crate) const COUNT: usize = Self::SecurityMessageReceived as usize + 1;
-
-    /// The kind of an event, `None` when no detection looks at such events.
-    pub fn of(event: &HubEvent) -> Option<Self> {
-        match event {
-            HubEvent::ThreatListLoaded(_) => Some(Self::ThreatListLoaded),
-            HubEvent::ConnectionAccepted { .. } => Some(Self::ConnectionAccepted),
-            HubEvent::ConnectionRefused(_) => Some(Self::ConnectionRefused),
-            HubEvent::TelemetryReceived { .. } => Some(Self::TelemetryReceived),
-            HubEvent::SecurityMessageReceived { .. } => Some(Self::SecurityMessageReceived),
-            _ => None,
-        }
-    }
 }

@@ -4,13 +4,16 @@
 //! Time never runs backwards: a record or an advance that lies before the latest one counts as happening
 //! now, so that no closed window opens again. Before monitoring starts only configuration counts.
 
-use hilarm_model::{DeviceId, HubEvent, HubRecord, Timestamp};
+use hilarm_model::{HubEvent, HubRecord, SecurityGroup, SecurityPayload, Timestamp};
 
 use crate::alert::Alert;
-use crate::catalogue::catalogue;
-use crate::detection::{EventKind, Trigger, Watch};
+use crate::catalogue::entries;
+use crate::counting::{Counting, Settings, security_events};
+use crate::detection::{Detection, Trigger, Watch};
 use crate::judgement::Judgement;
+use crate::kind::EventKind;
 use crate::ledger::{Ledger, Position};
+use crate::posture::{Postures, Recommendation};
 use crate::ranges::Ranges;
 use crate::roster::{RegisteredKind, Roster};
 
@@ -18,14 +21,17 @@ use crate::roster::{RegisteredKind, Roster};
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Judge(fn(&HubEvent, &mut Judgement<'_>)),
-    Count { slot: usize, counts: fn(&HubEvent) -> Option<&DeviceId> },
+    Count { slot: usize, counts: fn(&HubEvent, &mut Counting<'_>) },
     Watch(usize),
+    Posture(usize),
 }
 
-/// An action on behalf of the detection at this place in the catalogue.
+/// An action on behalf of a detection.
 #[derive(Clone, Copy, Debug)]
 struct Route {
-    detection: usize,
+    detection: &'static Detection,
+    /// Its place in the catalogue.
+    place: usize,
     action: Action,
 }
 
@@ -40,6 +46,8 @@ pub struct Defender {
     ranges: Ranges,
     ledger: Ledger,
     watches: Vec<Box<dyn Watch>>,
+    postures: Postures,
+    settings: Settings,
     /// By place in the catalogue.
     considered: Vec<u64>,
     routes: [Vec<Route>; EventKind::COUNT],
@@ -63,25 +71,32 @@ impl Defender {
             ranges: Ranges::default(),
             ledger: Ledger::default(),
             watches: Vec::new(),
-            considered: vec![0; catalogue().len()],
+            postures: Postures::default(),
+            settings: Settings::default(),
+            considered: vec![0; entries().count()],
             routes: Default::default(),
         };
-        for (place, detection) in catalogue().iter().enumerate() {
-            let action = match detection.trigger {
-                Trigger::OnEvent { judge, .. } => Action::Judge(judge),
-                Trigger::CountInWindow { rule, counts, .. } => {
-                    Action::Count { slot: defender.ranges.add_counter(detection, rule), counts }
-                }
-                Trigger::Stateful { begin, .. } => {
-                    defender.watches.push(begin());
-                    Action::Watch(defender.watches.len() - 1)
-                }
-            };
+        for (place, detection) in entries().enumerate() {
+            let action = defender.set_up(detection);
             for kind in detection.trigger.on() {
-                defender.routes[*kind as usize].push(Route { detection: place, action });
+                defender.routes[*kind as usize].push(Route { detection, place, action });
             }
         }
         defender
+    }
+
+    fn set_up(&mut self, detection: &'static Detection) -> Action {
+        match detection.trigger {
+            Trigger::OnEvent { judge, .. } | Trigger::AllowList { judge, .. } => Action::Judge(judge),
+            Trigger::CountInWindow { rule, counts, .. } => {
+                Action::Count { slot: self.ranges.add_counter(detection, rule), counts }
+            }
+            Trigger::Stateful { begin, .. } => {
+                self.watches.push(begin());
+                Action::Watch(self.watches.len() - 1)
+            }
+            Trigger::Posture { begin, .. } => Action::Posture(self.postures.add(detection, begin())),
+        }
     }
 
     /// Takes in the next record. Windows that are over at its time close first.
@@ -92,9 +107,10 @@ impl Defender {
             return;
         }
         self.advance_to(record.at);
-        self.configure(&record.event);
+        let position = Position { at: self.now, ordinal };
+        self.configure(&record.event, position);
         if let Some(kind) = EventKind::of(&record.event) {
-            self.dispatch(kind, &record.event, Position { at: self.now, ordinal });
+            self.dispatch(kind, &record.event, position);
         }
     }
 
@@ -116,7 +132,16 @@ impl Defender {
     pub fn finish(&mut self, at: Timestamp) {
         self.advance_to(at);
         self.ranges.finish(&self.roster, &mut self.ledger, self.now);
+        if self.monitoring && !self.finished {
+            let position = Position { at: self.now, ordinal: self.handled };
+            self.postures.judge_all(self.settings.tuning, position);
+        }
         self.finished = true;
+    }
+
+    /// Every recommendation that was ever active, in the order in which they first were.
+    pub fn recommendations(&self) -> &[Recommendation] {
+        self.postures.raised()
     }
 
     /// Every alert, in the order in which they were raised.
@@ -124,7 +149,8 @@ impl Defender {
         self.ledger.alerts()
     }
 
-    /// Whether alerts beyond [`crate::ALERTS_MAX`] were dropped.
+    /// Whether something was dropped for want of room: alerts beyond [`crate::ALERTS_MAX`], or operations of
+    /// more unregistered ids than any real attack needs.
     pub fn overflowed(&self) -> bool {
         self.ledger.overflowed()
     }
@@ -132,48 +158,81 @@ impl Defender {
     /// Events of the detection's triggering kind since monitoring started, whether or not they fired; 0 for
     /// an unknown slug. Connections count for the checks that they reached, reported flows count singly.
     pub fn considered(&self, slug: &str) -> u64 {
-        let place = catalogue().iter().position(|detection| detection.slug == slug);
+        let place = entries().position(|detection| detection.slug == slug);
         place.and_then(|place| self.considered.get(place)).copied().unwrap_or(0)
     }
 
-    fn configure(&mut self, event: &HubEvent) {
+    fn configure(&mut self, event: &HubEvent, position: Position) {
         match event {
             HubEvent::MonitoringStarted if !self.monitoring => {
                 self.monitoring = true;
                 self.ranges.start(self.now);
+                self.postures.judge_all(self.settings.tuning, position);
             }
             HubEvent::DeviceRegistered { device, authentication, security_group } => {
                 let index = self.roster.intern(device);
-                if let Some(device) = self.roster.get_mut(index) {
-                    device.registered = Some(RegisteredKind::from(authentication));
-                }
+                self.roster.register(index, Some(RegisteredKind::from(authentication)));
                 self.ranges.enroll(&mut self.roster, index, security_group, self.now);
+            }
+            HubEvent::DeviceRemoved { device } => {
+                if let Some(index) = self.roster.find(device) {
+                    self.roster.register(index, None);
+                    self.ranges.leave(&mut self.roster, index);
+                }
             }
             HubEvent::SecurityGroupConfigured { name, group } => {
                 self.ranges.configure(name, group, self.now);
             }
+            HubEvent::SecurityGroupRemoved { name } => {
+                self.ranges.configure(name, &SecurityGroup::default(), self.now);
+            }
+            HubEvent::ProfileConfigured(profile) => self.settings.profile = *profile,
+            HubEvent::DefenderTuned(tuning) => self.settings.tuning = *tuning,
+            HubEvent::SecurityMessageReceived { .. } => self.note_listening_ports(event),
             _ => (),
+        }
+    }
+
+    /// A report of listening ports replaces the one before; those of one message belong together.
+    fn note_listening_ports(&mut self, event: &HubEvent) {
+        let Some((device, events)) = security_events(event) else { return };
+        let mut reported = None;
+        for event in events {
+            if let SecurityPayload::ListeningPorts(ports) = &event.payload {
+                let ports = ports.iter().map(|port| (port.protocol, port.port));
+                reported.get_or_insert_with(crate::roster::Listening::new).extend(ports);
+            }
+        }
+        let Some(reported) = reported else { return };
+        if let Some(device) = self.roster.find(device).and_then(|index| self.roster.get_mut(index)) {
+            device.listening = reported;
         }
     }
 
     fn dispatch(&mut self, kind: EventKind, event: &HubEvent, position: Position) {
         for route in &self.routes[kind as usize] {
-            let mut judgement = Judgement {
-                detection: catalogue()[route.detection],
-                roster: &mut self.roster,
-                ledger: &mut self.ledger,
-                considered: &mut self.considered[route.detection],
-                position,
-                monitoring: self.monitoring,
-            };
+            let (roster, ledger) = (&mut self.roster, &mut self.ledger);
+            let considered = &mut self.considered[route.place];
+            let (monitoring, settings) = (self.monitoring, self.settings);
             match route.action {
-                Action::Judge(judge) => judge(event, &mut judgement),
-                Action::Watch(watch) => self.watches[watch].see(event, &mut judgement),
                 Action::Count { slot, counts } => {
-                    let Some(device) = counts(event) else { continue };
-                    judgement.consider();
-                    if let Some(index) = judgement.roster.find(device) {
-                        self.ranges.count((judgement.roster, judgement.ledger), slot, index, position);
+                    let ranges = &mut self.ranges;
+                    let mut counting =
+                        Counting { slot, ranges, roster, ledger, considered, position, settings, monitoring };
+                    counts(event, &mut counting);
+                }
+                Action::Posture(place) => {
+                    *considered += u64::from(monitoring);
+                    self.postures.see(place, event, settings.tuning, monitoring.then_some(position));
+                }
+                Action::Judge(_) | Action::Watch(_) => {
+                    let (detection, ranges) = (route.detection, &self.ranges);
+                    let mut judgement =
+                        Judgement { detection, roster, ranges, ledger, considered, position, monitoring };
+                    match route.action {
+                        Action::Watch(watch) => self.watches[watch].see(event, &mut judgement),
+                        Action::Judge(judge) => judge(event, &mut judgement),
+                        _ => (),
                     }
                 }
             }

@@ -1,18 +1,23 @@
 //! What a detection may do while it looks at an event: read the registry, say that it considered the
 //! event, raise an alert. It can do nothing else, which keeps detections small and the fold pure.
 
+use std::sync::Arc;
+
 use hilarm_model::{DeviceId, Timestamp};
 
 use crate::alert::{Facts, Subject};
-use crate::detection::Detection;
+use crate::allow_list::Allowed;
+use crate::detection::{Detection, Trigger};
 use crate::ledger::{Ledger, Position};
-use crate::roster::{RegisteredKind, Roster};
+use crate::ranges::Ranges;
+use crate::roster::{Listening, RegisteredKind, Roster};
 
 /// One event before one detection.
 #[derive(Debug)]
 pub struct Judgement<'a> {
     pub(crate) detection: &'static Detection,
     pub(crate) roster: &'a mut Roster,
+    pub(crate) ranges: &'a Ranges,
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) considered: &'a mut u64,
     pub(crate) position: Position,
@@ -30,6 +35,27 @@ impl Judgement<'_> {
     pub fn registered(&self, device: &DeviceId) -> Option<RegisteredKind> {
         let index = self.roster.find(device)?;
         self.roster.get(index)?.registered
+    }
+
+    /// What the device's group allows by the rule of this detection, and the name of the group; `None` where
+    /// the rule is not enabled.
+    pub(crate) fn allow_list(&self, device: &DeviceId) -> Option<(Arc<Allowed>, String)> {
+        let Trigger::AllowList { rule, .. } = self.detection.trigger else { return None };
+        let device = self.roster.get(self.roster.find(device)?)?;
+        let (allowed, group) = self.ranges.allow_list(device, rule)?;
+        Some((allowed, group.to_owned()))
+    }
+
+    /// Ports on which the device listens, as its agent last reported them.
+    pub(crate) fn listening(&self, device: &DeviceId) -> Option<&Listening> {
+        self.roster.get(self.roster.find(device)?).map(|device| &device.listening)
+    }
+
+    /// Raises an alert on the hub: one an operation, never extended.
+    pub fn raise_on_hub(&mut self, subject: Option<Subject>, facts: impl FnOnce(&mut Facts)) {
+        if self.monitoring {
+            self.ledger.operation(self.detection, subject, self.position, facts);
+        }
     }
 
     /// The event is of the detection's triggering kind, whether or not it fires.

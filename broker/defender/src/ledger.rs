@@ -9,7 +9,7 @@ use std::time::Duration;
 use hilarm_model::{DeviceId, Timestamp};
 
 use crate::alert::{Alert, Entity, Facts, RangeBreach, Subject};
-use crate::detection::Detection;
+use crate::detection::{Detection, Trigger};
 use crate::roster::DeviceIndex;
 
 /// Built-in device alerts: one per (type, device, subject) within this time of the first hit.
@@ -31,8 +31,8 @@ pub(crate) struct Position {
     pub(crate) ordinal: u64,
 }
 
-/// What alerts are deduplicated by: slug, device, subject.
-type Key = (&'static str, DeviceIndex, Option<Subject>);
+/// What alerts are deduplicated by: slug, device (`None`: the hub), subject.
+type Key = (&'static str, Option<DeviceIndex>, Option<Subject>);
 
 /// The most recent alert of a key.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Ledger {
         position: Position,
         facts: impl FnOnce(&mut Facts),
     ) {
-        let key = (detection.slug, index, subject);
+        let key = (detection.slug, Some(index), subject);
         let mut ordinal = 0;
         if let Some(recent) = self.recent.get(&key) {
             if let Some(open) = self.alerts.get_mut(recent.alert.0 as usize)
@@ -90,6 +90,39 @@ impl Ledger {
         }
     }
 
+    /// An operation on the hub: an alert of its own, whatever came before it.
+    pub(crate) fn operation(
+        &mut self,
+        detection: &'static Detection,
+        subject: Option<Subject>,
+        position: Position,
+        facts: impl FnOnce(&mut Facts),
+    ) {
+        let key = (detection.slug, None, subject);
+        let ordinal = self.recent.get(&key).map_or(0, |recent| recent.ordinal + 1);
+        let mut alert = alert(detection, Entity::Hub, position.at, position.at);
+        facts(&mut alert.facts);
+        alert.count = 1;
+        alert.ordinal = ordinal;
+        alert.raised_by = Some(position.ordinal);
+        alert.subject.clone_from(&key.2);
+        if let Some(alert) = self.push(alert) {
+            self.recent.insert(key, Recent { alert, ordinal });
+        }
+    }
+
+    /// Adds evidence to an alert.
+    pub(crate) fn note(&mut self, alert: AlertIndex, fact: &'static str, value: &str) {
+        if let Some(alert) = self.alerts.get_mut(alert.0 as usize) {
+            alert.facts.insert(fact, value.to_owned());
+        }
+    }
+
+    /// Something could not be counted for want of room.
+    pub(crate) fn overflow(&mut self) {
+        self.overflowed = true;
+    }
+
     /// A range rule was broken: opens an alert, which [`Ledger::settle_breach`] may correct later.
     pub(crate) fn breach(
         &mut self,
@@ -100,7 +133,7 @@ impl Ledger {
         raised_by: Option<u64>,
     ) -> Option<AlertIndex> {
         let (index, device) = device;
-        let key = (detection.slug, index, None);
+        let key = (detection.slug, Some(index), None);
         let ordinal = self.recent.get(&key).map_or(0, |recent| recent.ordinal + 1);
         let mut alert = device_alert(detection, device, start, end);
         alert.count = breach.actual_count;
@@ -140,10 +173,20 @@ impl Ledger {
 }
 
 fn device_alert(detection: &'static Detection, device: &DeviceId, start: Timestamp, end: Timestamp) -> Alert {
+    let mut alert = alert(detection, Entity::Device(device.clone()), start, end);
+    alert.facts.insert("DeviceId", device.to_string());
+    alert
+}
+
+fn alert(detection: &'static Detection, entity: Entity, start: Timestamp, end: Timestamp) -> Alert {
+    let mut facts = Facts::new();
+    if let Trigger::CountInWindow { marks, .. } = detection.trigger {
+        facts.extend(marks.iter().map(|(mark, value)| (*mark, (*value).to_owned())));
+    }
     Alert {
         slug: detection.slug,
         severity: detection.severity,
-        entity: Entity::Device(device.clone()),
+        entity,
         subject: None,
         range: None,
         start,
@@ -151,7 +194,7 @@ fn device_alert(detection: &'static Detection, device: &DeviceId, start: Timesta
         count: 0,
         ordinal: 0,
         raised_by: None,
-        facts: Facts::from([("DeviceId", device.to_string())]),
+        facts,
     }
 }
 

@@ -7,20 +7,26 @@
 //! This room sees HubEvents and nothing else: no packet, socket, file, clock or async. It knows nothing of
 //! scenarios, and whether an alert was expected is not its question.
 
+mod address_index;
 mod alert;
+mod allow_list;
 mod attack;
 mod authentication;
 mod catalogue;
+mod control_plane;
+mod counting;
 mod detection;
 mod detections;
 mod engine;
 mod judgement;
+mod kind;
 mod ledger;
+mod posture;
+mod range_row;
 mod ranges;
 mod reference;
 mod roster;
 mod security_alert;
-mod threat_index;
 mod threat_list;
 mod window;
 
@@ -28,14 +34,17 @@ mod window;
 mod tests;
 
 pub use alert::{Alert, Entity, Facts, RangeBreach, Side, Subject};
-pub use catalogue::{catalogue, detection};
+pub use catalogue::{catalogue, detection, recommendation_catalogue};
+pub use counting::Counting;
 pub use detection::{
-    Boundary, Class, DataSource, Detection, Document, EventKind, FieldProvenance, Name, Provenance, Scope,
-    Seed, Severity, Trigger, Watch,
+    Boundary, Class, DataSource, Detection, Document, FieldProvenance, Name, Provenance, Scope, Seed,
+    Severity, Trigger, Watch,
 };
 pub use engine::Defender;
 pub use judgement::Judgement;
+pub use kind::EventKind;
 pub use ledger::{ALERTS_MAX, DEDUPLICATION};
+pub use posture::{Finding, Posture, Recommendation, RecommendationState};
 pub use reference::alert_reference;
 pub use roster::RegisteredKind;
 pub use security_alert::{AlertContext, SecurityAlert, security_alert};

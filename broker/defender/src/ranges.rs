@@ -8,11 +8,16 @@
 //! the cost of an event does not depend on the number of devices or rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hilarm_model::{RangeRule, RangeRuleType, SecurityGroup, Timestamp};
+use hilarm_model::{
+    AllowList, AllowRuleType, Flow, FlowProtocol, RangeRule, RangeRuleType, SecurityGroup, Timestamp,
+};
 
 use crate::alert::{RangeBreach, Side};
+use crate::allow_list::Allowed;
 use crate::detection::Detection;
 use crate::ledger::{AlertIndex, Ledger, Position};
 use crate::roster::{Device, DeviceIndex, Membership, Roster};
@@ -26,13 +31,49 @@ pub(crate) struct GroupIndex(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct GaugeIndex(u32);
 
-/// A device's count in one window of one gauge.
+/// The group of devices without a tag, and of ids that nobody registered.
+const DEFAULT_GROUP: &str = "default";
+
+/// Distinct connections of a device that one window counts; beyond, the count stays.
+pub(crate) const CONNECTIONS_MAX: usize = 65_536;
+
+/// What is counted.
 #[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit<'a> {
+    /// An event of a device.
+    Event,
+    /// An event of a claimed id: without a membership it counts in the default group.
+    Claim,
+    /// A connection, once a window.
+    Connection(&'a Flow),
+}
+
+/// Protocol, local address and port, remote address and port.
+type ConnectionKey = (FlowProtocol, IpAddr, u16, IpAddr, u16);
+
+/// A device's count in one window of one gauge.
+#[derive(Clone, Debug)]
 pub(crate) struct Tally {
     gauge: GaugeIndex,
     window: Window,
     count: u64,
     breached: bool,
+    /// The connections counted, where connections are.
+    connections: Option<BTreeSet<ConnectionKey>>,
+}
+
+impl Tally {
+    fn add(&mut self, unit: Unit<'_>) {
+        if let Unit::Connection(flow) = unit {
+            let (local, remote) = (flow.local_address.to_canonical(), flow.remote_address.to_canonical());
+            let key = (flow.protocol, local, flow.local_port, remote, flow.remote_port);
+            let seen = self.connections.get_or_insert_default();
+            if seen.len() >= CONNECTIONS_MAX || !seen.insert(key) {
+                return;
+            }
+        }
+        self.count += 1;
+    }
 }
 
 /// A detection that counts, at its slot in every group.
@@ -64,6 +105,7 @@ struct Group {
     name: String,
     /// The enabled gauge of each counter.
     gauges: Vec<Option<GaugeIndex>>,
+    allow_lists: BTreeMap<AllowRuleType, Arc<Allowed>>,
     members: BTreeSet<DeviceIndex>,
 }
 
@@ -117,9 +159,34 @@ impl Ranges {
         }
     }
 
+    /// A device is in no group from now on.
+    pub(crate) fn leave(&mut self, roster: &mut Roster, index: DeviceIndex) {
+        let membership = roster.get_mut(index).and_then(|device| device.membership.take());
+        if let Some(membership) = membership {
+            self.groups[membership.group.0 as usize].members.remove(&index);
+        }
+    }
+
+    /// The list that the device's group has for a rule, with the name of the group.
+    pub(crate) fn allow_list(&self, device: &Device, rule: AllowRuleType) -> Option<(Arc<Allowed>, &str)> {
+        let group = &self.groups[device.membership?.group.0 as usize];
+        group.allow_lists.get(&rule).map(|allowed| (Arc::clone(allowed), group.name.as_str()))
+    }
+
+    /// Whether events of unregistered ids count at this slot.
+    pub(crate) fn counts_strangers(&self, slot: usize) -> bool {
+        self.strangers_group().is_some_and(|group| self.groups[group.0 as usize].gauges[slot].is_some())
+    }
+
+    fn strangers_group(&self) -> Option<GroupIndex> {
+        self.names.get(DEFAULT_GROUP).copied()
+    }
+
     /// A group has these rules, and no other, from now on.
     pub(crate) fn configure(&mut self, name: &str, rules: &SecurityGroup, at: Timestamp) {
         let group = self.group(name);
+        let allowed = |(rule, list): (&AllowRuleType, &AllowList)| (*rule, Arc::new(Allowed::from(list)));
+        self.groups[group.0 as usize].allow_lists = rules.allow_lists.iter().map(allowed).collect();
         for slot in 0..self.counters.len() {
             let rule = rules.ranges.get(&self.counters[slot].rule).copied();
             let previous = self.groups[group.0 as usize].gauges[slot];
@@ -143,17 +210,23 @@ impl Ranges {
         &mut self,
         (roster, ledger): (&mut Roster, &mut Ledger),
         slot: usize,
-        index: DeviceIndex,
+        (index, unit): (DeviceIndex, Unit<'_>),
         position: Position,
     ) {
+        let strangers = self.strangers_group();
         let Some(device) = roster.get_mut(index) else { return };
-        let Some((origin, membership)) = self.origin.zip(device.membership) else { return };
-        let group = &self.groups[membership.group.0 as usize];
+        let group = match (device.membership, unit) {
+            (Some(membership), _) => Some(membership.group),
+            (None, Unit::Claim) => strangers,
+            (None, _) => None,
+        };
+        let Some((origin, group)) = self.origin.zip(group) else { return };
+        let group = &self.groups[group.0 as usize];
         let Some(gauge_index) = group.gauges[slot] else { return };
         let gauge = &mut self.gauges[gauge_index.0 as usize];
         let window = gauge.window(position.at, origin);
         let tally = tally(&mut device.tallies, gauge_index, window);
-        tally.count += 1;
+        tally.add(unit);
         if tally.breached || tally.count <= gauge.rule.max() {
             return;
         }
@@ -161,7 +234,12 @@ impl Ranges {
         let breach = gauge.breach(Side::Above, &group.name, window, tally.count);
         let span = (window.start, position.at);
         let raised_by = Some(position.ordinal);
-        let raised = ledger.breach(gauge.counter.detection, (index, &device.id), breach, span, raised_by);
+        let registered = device.registered.is_some();
+        let device = (index, &device.id);
+        let raised = ledger.breach(gauge.counter.detection, device, breach, span, raised_by);
+        if let Some(alert) = raised.filter(|_| !registered) {
+            ledger.note(alert, "unregistered", "true");
+        }
         if let Some(alert) = raised {
             gauge.breaches.push((index, alert));
             self.schedule(gauge_index, position.at);
@@ -236,7 +314,8 @@ impl Ranges {
         }
         let index = GroupIndex(self.groups.len() as u32);
         let gauges = vec![None; self.counters.len()];
-        self.groups.push(Group { name: name.clone(), gauges, members: BTreeSet::new() });
+        let (allow_lists, members) = (BTreeMap::new(), BTreeSet::new());
+        self.groups.push(Group { name: name.clone(), gauges, allow_lists, members });
         self.names.insert(name, index);
         index
     }
@@ -297,15 +376,15 @@ fn counted(device: &Device, gauge: GaugeIndex, window: Window) -> u64 {
 
 /// The tally of this gauge in this window; those of windows that are over make room for it.
 fn tally(tallies: &mut Vec<Tally>, gauge: GaugeIndex, window: Window) -> &mut Tally {
-    let fresh = Tally { gauge, window, count: 0, breached: false };
+    let fresh = || Tally { gauge, window, count: 0, breached: false, connections: None };
     let place = tallies.iter().position(|tally| tally.gauge == gauge).unwrap_or_else(|| {
         tallies.retain(|tally| !tally.window.over(window.start));
-        tallies.push(fresh);
+        tallies.push(fresh());
         tallies.len() - 1
     });
     let tally = &mut tallies[place];
     if tally.window.number != window.number {
-        *tally = fresh;
+        *tally = fresh();
     }
     tally
 }

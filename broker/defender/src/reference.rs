@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::catalogue::catalogue;
+use crate::catalogue::entries;
 use crate::detection::{Boundary, Class, Detection, Document, FieldProvenance, Provenance, Scope, Trigger};
 
 const HEAD: &str = "# Alert reference
@@ -20,12 +20,12 @@ Names and alert types are verbatim, odd spellings included; descriptions and rem
 pub fn alert_reference() -> String {
     let mut text = HEAD.to_owned();
     text.push_str("| Alert | Name | Severity | Scope | Class |\n|---|---|---|---|---|\n");
-    for detection in catalogue() {
+    for detection in entries() {
         let (slug, name) = (detection.slug, detection.display_name());
         let (scope, class) = (scope(detection.scope), class(detection.class));
         row(&mut text, &[&format!("[{slug}](#{slug})"), name, &severity(detection), scope, class]);
     }
-    for detection in catalogue() {
+    for detection in entries() {
         section(&mut text, detection);
     }
     text
@@ -67,6 +67,8 @@ fn fires(trigger: &Trigger) -> String {
         Trigger::CountInWindow { rule, .. } => {
             format!("on a count outside the range of `{rule:?}NotInAllowedRange` in a tumbling window")
         }
+        Trigger::AllowList { rule, .. } => format!("on what the allow list of `{rule:?}` does not hold"),
+        Trigger::Posture { .. } => "as long as the configuration is weak".to_owned(),
         Trigger::Stateful { .. } => "on an event, in the light of earlier ones".to_owned(),
     }
 }
@@ -77,6 +79,9 @@ fn boundary(boundary: Boundary) -> &'static str {
         Boundary::TokenExpiry => "`se` at or before the hub's clock fires, one second after does not",
         Boundary::CertificateExpiry => "`notAfter` before the hub's clock fires, equal to it does not",
         Boundary::ThreatPrefix => "first and last address of a listed network fire, their neighbours do not",
+        Boundary::AllowListEntry => "the entry itself is allowed, its neighbours fire",
+        Boundary::SharedCredentialCount => "two devices with one credential fire, one does not",
+        Boundary::PrefixLength => "an allowed /16 does not fire, a /15 does",
         Boundary::RangeEnds => "`min` and `max` are allowed, one below and one above fire",
     }
 }
@@ -85,6 +90,7 @@ fn provenance(provenance: Provenance) -> &'static str {
     match provenance {
         Provenance::Documented(Document::Seed) => "documented (seed)",
         Provenance::Documented(Document::PublishedList) => "documented (published list)",
+        Provenance::Documented(Document::ManagementApi) => "documented (management API)",
         Provenance::Inferred => "inferred",
         Provenance::Decided => "decided",
     }

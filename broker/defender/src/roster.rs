@@ -2,9 +2,11 @@
 //!
 //! An open-addressing table over a dense vector: iteration is in order of first mention, hashing has no
 //! random seed, so two folds of the same records are equal step by step. Only registered devices and
-//! compromised ones get in; a stranger's claimed id is looked up, never stored.
+//! compromised ones get in, and as many strangers' claimed ids as `counting` allows.
 
-use hilarm_model::{DeviceId, RegisteredAuthentication, Timestamp};
+use std::collections::BTreeSet;
+
+use hilarm_model::{DeviceId, FlowProtocol, RegisteredAuthentication, Timestamp};
 
 use crate::ranges::{GroupIndex, Tally};
 
@@ -40,6 +42,9 @@ pub(crate) struct Membership {
     pub(crate) since: Timestamp,
 }
 
+/// Ports on which a device listens.
+pub(crate) type Listening = BTreeSet<(FlowProtocol, u16)>;
+
 /// What the fold knows of a device.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -48,6 +53,8 @@ pub(crate) struct Device {
     pub(crate) membership: Option<Membership>,
     /// Its counts in the windows of range rules.
     pub(crate) tallies: Vec<Tally>,
+    /// As its agent last reported them.
+    pub(crate) listening: Listening,
 }
 
 /// A used slot of the table; the hash saves most comparisons of ids.
@@ -61,6 +68,7 @@ struct Slot {
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     devices: Vec<Device>,
+    registered: usize,
     /// A power of two long, at most half full.
     slots: Vec<Option<Slot>>,
 }
@@ -72,6 +80,19 @@ impl Roster {
 
     pub(crate) fn get_mut(&mut self, index: DeviceIndex) -> Option<&mut Device> {
         self.devices.get_mut(index.0 as usize)
+    }
+
+    /// How many of them are not in the identity registry.
+    pub(crate) fn strangers(&self) -> usize {
+        self.devices.len() - self.registered
+    }
+
+    /// A device is, or is no longer, in the identity registry.
+    pub(crate) fn register(&mut self, index: DeviceIndex, kind: Option<RegisteredKind>) {
+        let Some(device) = self.devices.get_mut(index.0 as usize) else { return };
+        self.registered += usize::from(kind.is_some());
+        self.registered -= usize::from(device.registered.is_some());
+        device.registered = kind;
     }
 
     /// The index of a device that is in the roster.
@@ -96,7 +117,8 @@ impl Roster {
             *empty = Some(Slot { hash, device });
         }
         let id = id.clone();
-        self.devices.push(Device { id, registered: None, membership: None, tallies: Vec::new() });
+        let (tallies, listening) = (Vec::new(), Listening::new());
+        self.devices.push(Device { id, registered: None, membership: None, tallies, listening });
         DeviceIndex(device)
     }
 

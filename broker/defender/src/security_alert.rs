@@ -13,9 +13,13 @@ use uuid::Uuid;
 use crate::alert::{Alert, Entity, Subject};
 use crate::attack::tactics;
 use crate::catalogue::detection;
+use crate::detection::Detection;
 
 /// Namespace of all ids that hilarm derives: UUIDv5 of the URL of its repository.
 const HILARM: Uuid = Uuid::from_u128(0x6c1a_ffa5_1799_59ee_bed4_8bb6_4415_489c);
+
+/// The placeholder for the hub's name.
+const HUB_NAME: &str = "DescIoTHubName";
 
 /// What an alert does not know about the world it was raised in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +119,7 @@ pub fn security_alert(alert: &Alert, context: &AlertContext) -> SecurityAlert {
         end_time: end.clone(),
         entities: entities(alert, context).to_string(),
         extended_links: "[]".to_owned(),
-        extended_properties: json!(alert.facts).to_string(),
+        extended_properties: extended_properties(alert, detection, context),
         is_incident: false,
         processing_end_time: end.clone(),
         product_component_name: String::new(),
@@ -163,6 +167,15 @@ fn entity_name<'a>(alert: &'a Alert, context: &'a AlertContext) -> &'a str {
         Entity::Device(device) => device.as_str(),
         Entity::Hub => &context.hub_name,
     }
+}
+
+/// The facts, and the hub's name where the seeds' text asks for it: no event holds it.
+fn extended_properties(alert: &Alert, detection: &Detection, context: &AlertContext) -> String {
+    let mut properties = alert.facts.clone();
+    if detection.placeholders.contains(&HUB_NAME) {
+        properties.insert(HUB_NAME, context.hub_name.clone());
+    }
+    json!(properties).to_string()
 }
 
 /// Entities as Sentinel names them; `$id` and `$ref` link the device to its hub.

@@ -76,6 +76,7 @@ const WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("twin-updates", "a scenario"),
     ("unauthorized-operations", "a scenario"),
     ("outbound-connection-not-allowed", "a scenario"),
+    ("inbound-connection-not-allowed", "a device that listens"),
     ("failed-local-logins", "logins on the device"),
     ("local-user-not-allowed", "logins on the device"),
     ("process-not-allowed", "tasks that the device starts"),

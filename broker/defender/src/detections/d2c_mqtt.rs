@@ -3,32 +3,25 @@
 //! Original sends count: neither retransmissions (DUP) nor security messages, which the hub records as
 //! another kind of event.
 
-use hilarm_model::{DeviceId, HubEvent, Protocol, RangeRuleType};
+use hilarm_model::{HubEvent, Protocol, RangeRuleType};
 
-use crate::detection::{
-    Boundary, Class, DataSource, Detection, Document, EventKind, FieldProvenance, Name, Provenance, Scope,
-    Seed, Severity, Trigger,
-};
-
-const NAME: &str = "Number of device to cloud messages in MQTT protocol outside the allowed range";
+use crate::counting::Counting;
+use crate::detection::{DataSource, Detection, FieldProvenance, Name, Seed};
+use crate::kind::EventKind;
+use crate::range_row::RangeRow;
 
 /// The row of the catalogue.
-pub(crate) static DETECTION: Detection = Detection {
+pub(crate) static DETECTION: Detection = RangeRow {
     slug: "d2c-mqtt",
     names: &[
-        Name::new(Seed::EclipseThreadX, NAME),
-        Name::new(Seed::AzureRtos, NAME),
-        Name::new(Seed::SecurityModule, NAME),
-        Name::new(
-            Seed::IotHubAlerts,
-            "Custom alert - The number of device-to-cloud messages in MQTT protocol is outside the allowed range.",
-        ),
+        Name::new(Seed::EclipseThreadX, "Number of device to cloud messages in MQTT protocol outside the allowed range"),
+        Name::new(Seed::AzureRtos, "Number of device to cloud messages in MQTT protocol outside the allowed range"),
+        Name::new(Seed::SecurityModule, "Number of device to cloud messages in MQTT protocol outside the allowed range"),
+        Name::new(Seed::IotHubAlerts, "Custom alert - The number of device-to-cloud messages in MQTT protocol is outside the allowed range."),
     ],
-    scope: Scope::Device,
-    class: Class::Custom,
-    severity: Severity::Low,
-    data_source: DataSource::IotHub,
+    rule: RangeRuleType::MqttD2CMessages,
     alert_type: "IoT_CA_MqttD2CMessagesNotInAllowedRange",
+    data_source: DataSource::IotHub,
     description: "Within one time window a device sent fewer or more messages over MQTT than the range \
                   configured for its security group allows.",
     remediation: &[
@@ -36,32 +29,18 @@ pub(crate) static DETECTION: Detection = Detection {
         "Too few: find out what silenced the device.",
         "If the device is right, adapt the range of its security group.",
     ],
-    placeholders: &[],
     erratum: None,
-    provenance: FieldProvenance {
-        severity: Provenance::Documented(Document::Seed),
-        data_source: Provenance::Documented(Document::Seed),
-        alert_type: Provenance::Documented(Document::PublishedList),
-        description: Provenance::Documented(Document::Seed),
-        remediation: Provenance::Decided,
-        trigger: Provenance::Inferred,
-        attack: Provenance::Decided,
-    },
+    provenance: FieldProvenance::WITHOUT_REMEDIATION,
     attack: &["T1499"],
-    boundary: Boundary::RangeEnds,
-    trigger: Trigger::CountInWindow {
-        rule: RangeRuleType::MqttD2CMessages,
-        on: &[EventKind::TelemetryReceived],
-        counts,
-    },
-};
+    marks: &[],
+    on: &[EventKind::TelemetryReceived],
+    counts,
+}
+.detection();
 
-fn counts(event: &HubEvent) -> Option<&DeviceId> {
-    match event {
-        HubEvent::TelemetryReceived { device, protocol: Protocol::Mqtt, duplicate: false, .. } => {
-            Some(device)
-        }
-        _ => None,
+fn counts(event: &HubEvent, counting: &mut Counting<'_>) {
+    if let HubEvent::TelemetryReceived { device, protocol: Protocol::Mqtt, duplicate: false, .. } = event {
+        counting.one(device);
     }
 }
 

@@ -4,13 +4,14 @@
 
 use hilarm_model::{DeviceId, Flow, HubEvent, SecurityEvent, SecurityPayload};
 
+use crate::address_index::AddressIndex;
 use crate::alert::Subject;
 use crate::detection::{
-    Boundary, Class, DataSource, Detection, Document, EventKind, FieldProvenance, Name, Provenance, Scope,
-    Seed, Severity, Trigger, Watch,
+    Boundary, Class, DataSource, Detection, Document, FieldProvenance, Name, Provenance, Scope, Seed,
+    Severity, Trigger, Watch,
 };
 use crate::judgement::Judgement;
-use crate::threat_index::ThreatIndex;
+use crate::kind::EventKind;
 
 const NAME: &str = "Communication with a suspicious IP address detected";
 
@@ -54,13 +55,13 @@ pub(crate) static DETECTION: Detection = Detection {
 /// The list in force; empty until one is loaded.
 #[derive(Debug, Default)]
 struct SuspiciousIp {
-    listed: ThreatIndex,
+    listed: AddressIndex,
 }
 
 impl Watch for SuspiciousIp {
     fn see(&mut self, event: &HubEvent, judgement: &mut Judgement<'_>) {
         match event {
-            HubEvent::ThreatListLoaded(list) => self.listed = ThreatIndex::from(list),
+            HubEvent::ThreatListLoaded(list) => self.listed = AddressIndex::from(&list.networks[..]),
             HubEvent::SecurityMessageReceived { device, events, .. } => {
                 for flow in events.iter().flat_map(flows) {
                     judgement.consider();

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hilarm_model::{
-    AgentIdentity, ConnectionId, ConnectionRefused, DeviceId, Flow, FlowProtocol, HubEvent, HubRecord,
-    Protocol, RangeRule, RangeRuleType, RefusalCause, RegisteredAuthentication, SecurityEvent, SecurityGroup,
-    SecurityPayload, Timestamp, TlsVersion, UsedAuthentication,
+    AgentIdentity, AllowList, AllowRuleType, CertificateChange, ConnectionId, ConnectionRefused, DeadLetter,
+    DeviceId, FilterAction, FilterRule, Flow, FlowProtocol, HubEvent, HubRecord, ListeningPort, Login,
+    MethodOutcome, ModuleId, NetworkRules, Operation, ProcessCreate, Protocol, RangeRule, RangeRuleType,
+    RefusalCause, RegisteredAuthentication, SecurityEvent, SecurityGroup, SecurityPayload, Timestamp,
+    TlsVersion, TwinSection, UsedAuthentication,
 };
 
-use crate::{Alert, Defender, parse_threat_list};
+use crate::{Alert, Defender, Recommendation, RecommendationState, parse_threat_list};
 
 pub(crate) const DEVICE: &str = "pump-1";
 
@@ -98,9 +100,28 @@ impl World {
         alert
     }
 
+    /// The alerts of this detection.
+    pub(crate) fn alerts(&self, slug: &str) -> Vec<&Alert> {
+        self.defender.alerts().iter().filter(|alert| alert.slug == slug).collect()
+    }
+
+    /// The recommendation of this kind, while it is active.
+    pub(crate) fn active(&self, slug: &str) -> Option<&Recommendation> {
+        self.recommendation(slug, RecommendationState::Active)
+    }
+
+    /// The recommendation of this kind, once it is resolved.
+    pub(crate) fn resolved(&self, slug: &str) -> Option<&Recommendation> {
+        self.recommendation(slug, RecommendationState::Resolved)
+    }
+
+    fn recommendation(&self, slug: &str, state: RecommendationState) -> Option<&Recommendation> {
+        self.defender.recommendations().iter().find(|known| known.slug == slug && known.state == state)
+    }
+
     /// That there are so many alerts of this detection.
     pub(crate) fn expect(&self, slug: &str, count: usize) {
-        let alerts: Vec<_> = self.defender.alerts().iter().filter(|alert| alert.slug == slug).collect();
+        let alerts = self.alerts(slug);
         assert_eq!(alerts.len(), count, "{alerts:#?}");
     }
 }
@@ -120,8 +141,45 @@ fn registered_with(device: &str, group: &str, authentication: RegisteredAuthenti
 
 /// A group that allows `min..=max` telemetry messages over MQTT in windows of `seconds`.
 pub(crate) fn group(min: u64, max: u64, seconds: u64) -> SecurityGroup {
-    let rule = RangeRule::new(min, max, Duration::from_secs(seconds)).unwrap();
-    SecurityGroup { ranges: [(RangeRuleType::MqttD2CMessages, rule)].into(), ..SecurityGroup::default() }
+    ranged(RangeRuleType::MqttD2CMessages, min, max, seconds)
+}
+
+/// A group with one range rule.
+pub(crate) fn ranged(rule: RangeRuleType, min: u64, max: u64, seconds: u64) -> SecurityGroup {
+    let range = RangeRule::new(min, max, Duration::from_secs(seconds)).unwrap();
+    SecurityGroup { ranges: [(rule, range)].into(), ..SecurityGroup::default() }
+}
+
+/// A group with one allow list of networks.
+pub(crate) fn allowing(rule: AllowRuleType, networks: &[&str]) -> SecurityGroup {
+    let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+    SecurityGroup { allow_lists: [(rule, AllowList::Networks(networks))].into(), ..SecurityGroup::default() }
+}
+
+/// A group with one allow list of names.
+pub(crate) fn allowing_names(rule: AllowRuleType, names: &[&str]) -> SecurityGroup {
+    let names = names.iter().map(ToString::to_string).collect();
+    SecurityGroup { allow_lists: [(rule, AllowList::Names(names))].into(), ..SecurityGroup::default() }
+}
+
+/// A device with the digests of these keys.
+pub(crate) fn keyed(device: &str, primary: &str, secondary: &str) -> HubEvent {
+    let (primary_sha256, secondary_sha256) = (primary.to_owned(), secondary.to_owned());
+    registered_with(device, "default", RegisteredAuthentication::Sas { primary_sha256, secondary_sha256 })
+}
+
+/// A device with these thumbprints.
+pub(crate) fn thumbprinted(device: &str, primary: &str, secondary: Option<&str>) -> HubEvent {
+    let (primary, secondary) = (primary.to_owned(), secondary.map(str::to_owned));
+    registered_with(device, "default", RegisteredAuthentication::SelfSigned { primary, secondary })
+}
+
+pub(crate) fn removed(device: &str) -> HubEvent {
+    HubEvent::DeviceRemoved { device: id(device) }
+}
+
+pub(crate) fn status(device: &str, enabled: bool) -> HubEvent {
+    HubEvent::DeviceStatusChanged { device: id(device), enabled }
 }
 
 pub(crate) fn configured(name: &str, group: SecurityGroup) -> HubEvent {
@@ -212,13 +270,142 @@ pub(crate) fn heartbeat(device: &str) -> HubEvent {
     security_message(device, SecurityPayload::Heartbeat)
 }
 
+/// A message that reports these logins or processes.
+pub(crate) fn reports<const N: usize>(device: &str, payloads: [SecurityPayload; N]) -> HubEvent {
+    security_message_of(device, payloads.to_vec())
+}
+
+pub(crate) fn login(user: &str, success: bool) -> SecurityPayload {
+    let (user, executable) = (user.to_owned(), "/sbin/login".to_owned());
+    SecurityPayload::Login(Login { user, success, executable, remote_address: None })
+}
+
+pub(crate) fn process(executable: &str) -> SecurityPayload {
+    let command_line = format!("{executable} --daemon");
+    let (executable, user) = (executable.to_owned(), "root".to_owned());
+    SecurityPayload::ProcessCreate(ProcessCreate { executable, command_line, user })
+}
+
+/// A report of the TCP ports on which a device listens.
+pub(crate) fn listening(device: &str, ports: &[u16]) -> HubEvent {
+    let address = "0.0.0.0".parse().unwrap();
+    let port = |port: &u16| ListeningPort { protocol: FlowProtocol::Tcp, address, port: *port };
+    security_message(device, SecurityPayload::ListeningPorts(ports.iter().map(port).collect()))
+}
+
 fn security_message(device: &str, payload: SecurityPayload) -> HubEvent {
-    let event =
-        SecurityEvent { id: "00".repeat(16), agent_time: 1, collection_interval_s: Some(10), payload };
+    security_message_of(device, vec![payload])
+}
+
+fn security_message_of(device: &str, payloads: Vec<SecurityPayload>) -> HubEvent {
+    let event = |payload| SecurityEvent {
+        id: "00".repeat(16),
+        agent_time: 1,
+        collection_interval_s: Some(10),
+        payload,
+    };
     HubEvent::SecurityMessageReceived {
         device: id(device),
         module: None,
         agent: AgentIdentity { id: "defender-iot-micro-agent".into(), version: "3.5.4".into() },
-        events: vec![event],
+        events: payloads.into_iter().map(event).collect(),
     }
+}
+
+pub(crate) fn accepted_leaf(device: &str, sha256: &str) -> HubEvent {
+    accepted(device, UsedAuthentication::X509 { not_after: at(9_999), sha256: sha256.to_owned() })
+}
+
+pub(crate) fn operation_refused(device: &str) -> HubEvent {
+    let topic = "devices/another/messages/events/".to_owned();
+    HubEvent::OperationRefused { device: id(device), operation: Operation::Publish { topic } }
+}
+
+pub(crate) fn service_refused(device: Option<&str>) -> HubEvent {
+    HubEvent::ServiceOperationRefused {
+        device: device.map(id),
+        operation: "direct method".into(),
+        caller: "registryRead".into(),
+        code: 401_003,
+    }
+}
+
+pub(crate) fn enqueued(device: &str, number: u64, protocol: Option<Protocol>) -> HubEvent {
+    HubEvent::CloudToDeviceEnqueued { device: id(device), message_id: number.to_string(), protocol }
+}
+
+pub(crate) fn delivered(device: &str, number: u64, protocol: Protocol) -> HubEvent {
+    HubEvent::CloudToDeviceDelivered { device: id(device), message_id: number.to_string(), protocol }
+}
+
+pub(crate) fn rejected(device: &str, number: u64, protocol: Protocol) -> HubEvent {
+    HubEvent::CloudToDeviceRejected { device: id(device), message_id: number.to_string(), protocol }
+}
+
+pub(crate) fn expired(device: &str, number: u64, delivered_over: Option<Protocol>) -> HubEvent {
+    let (message_id, outcome) = (number.to_string(), DeadLetter::Expired);
+    HubEvent::CloudToDeviceDeadLettered { device: id(device), message_id, outcome, delivered_over }
+}
+
+pub(crate) fn dead_lettered(device: &str, outcome: DeadLetter, delivered_over: Option<Protocol>) -> HubEvent {
+    let message_id = "1".to_owned();
+    HubEvent::CloudToDeviceDeadLettered { device: id(device), message_id, outcome, delivered_over }
+}
+
+pub(crate) fn invoked(device: &str, outcome: MethodOutcome) -> HubEvent {
+    HubEvent::DirectMethodInvoked { device: id(device), method: "reboot".into(), outcome }
+}
+
+pub(crate) fn uploaded(device: &str, success: bool) -> HubEvent {
+    HubEvent::FileUploadCompleted { device: id(device), blob: "log.txt".into(), blob_bytes: 9, success }
+}
+
+pub(crate) fn purged(device: &str, messages: u64) -> HubEvent {
+    HubEvent::QueuePurged { device: id(device), messages }
+}
+
+pub(crate) fn twin_updated(device: &str, of_module: bool, section: TwinSection) -> HubEvent {
+    let module = of_module.then(|| ModuleId::new("agent").unwrap());
+    HubEvent::TwinUpdated { device: id(device), module, section, version: 2 }
+}
+
+pub(crate) fn certificate_written(name: &str, status: u16, change: Option<CertificateChange>) -> HubEvent {
+    HubEvent::CertificateWritten { name: name.into(), status, change, caller: "alice".into() }
+}
+
+pub(crate) fn certificate_deleted(name: &str, status: u16, existed: bool) -> HubEvent {
+    HubEvent::CertificateDeleted { name: name.into(), status, existed, caller: "alice".into() }
+}
+
+pub(crate) fn diagnostic_setting_written(name: &str, status: u16, categories: &[&str]) -> HubEvent {
+    let enabled_categories = categories.iter().map(ToString::to_string).collect();
+    HubEvent::DiagnosticSettingWritten {
+        name: name.into(),
+        status,
+        enabled_categories,
+        caller: "alice".into(),
+    }
+}
+
+pub(crate) fn diagnostic_setting_deleted(name: &str, status: u16, existed: bool) -> HubEvent {
+    HubEvent::DiagnosticSettingDeleted { name: name.into(), status, existed, caller: "alice".into() }
+}
+
+/// `networkRuleSets` with this default; the rules are named `rule-0` and so on.
+pub(crate) fn network_rules(default_action: FilterAction, rules: &[(FilterAction, &str)]) -> HubEvent {
+    HubEvent::NetworkRulesChanged(NetworkRules { default_action, rules: filter_rules(rules), stated: true })
+}
+
+/// The older model's `ipFilterRules`.
+pub(crate) fn unstated_rules(rules: &[(FilterAction, &str)]) -> HubEvent {
+    HubEvent::NetworkRulesChanged(NetworkRules { rules: filter_rules(rules), ..NetworkRules::default() })
+}
+
+fn filter_rules(rules: &[(FilterAction, &str)]) -> Vec<FilterRule> {
+    let rule = |(number, (action, network)): (usize, &(FilterAction, &str))| FilterRule {
+        name: format!("rule-{number}"),
+        action: *action,
+        network: network.parse().unwrap(),
+    };
+    rules.iter().enumerate().map(rule).collect()
 }

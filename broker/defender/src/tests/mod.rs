@@ -5,6 +5,8 @@ mod any_records;
 mod catalogue;
 mod deduplication;
 pub(crate) mod fixture;
+pub(crate) mod range_row;
 mod range_rules;
 mod security_alerts;
+mod seed_rows;
 mod semantics;

@@ -1,16 +1,15 @@
-//! A threat list made ready for look-ups: disjoint ranges, found by bisection, however long the list is.
+//! A list of networks made ready for look-ups: disjoint ranges, found by bisection, however long the list is.
 //!
 //! An IPv4-mapped IPv6 address is the IPv4 address. An IPv6 network of its own never covers IPv4: `::/0`
 //! means every IPv6 address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use hilarm_model::ThreatList;
 use ipnet::{IpNet, Ipv4Net};
 
-/// The networks of a threat list.
+/// The networks of a threat list or of an allow list.
 #[derive(Debug, Default)]
-pub(crate) struct ThreatIndex {
+pub(crate) struct AddressIndex {
     v4: Ranges,
     v6: Ranges,
 }
@@ -18,10 +17,10 @@ pub(crate) struct ThreatIndex {
 /// First and last address of each range, ascending, disjoint.
 type Ranges = Vec<(u128, u128)>;
 
-impl From<&ThreatList> for ThreatIndex {
-    fn from(list: &ThreatList) -> Self {
+impl From<&[IpNet]> for AddressIndex {
+    fn from(list: &[IpNet]) -> Self {
         let (mut v4, mut v6) = (Ranges::new(), Ranges::new());
-        for network in &list.networks {
+        for network in list {
             match canonical(*network) {
                 IpNet::V4(net) => v4.push((bits(net.network().into()), bits(net.broadcast().into()))),
                 IpNet::V6(net) => v6.push((bits(net.network().into()), bits(net.broadcast().into()))),
@@ -31,7 +30,7 @@ impl From<&ThreatList> for ThreatIndex {
     }
 }
 
-impl ThreatIndex {
+impl AddressIndex {
     /// Whether a listed network holds the address, which must be canonical ([`IpAddr::to_canonical`]).
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
         let (ranges, address) = match address {
@@ -80,7 +79,7 @@ mod tests {
     use crate::parse_threat_list;
 
     fn holds(list: &str, address: &str) -> bool {
-        let index = ThreatIndex::from(&parse_threat_list(list).unwrap());
+        let index = AddressIndex::from(&parse_threat_list(list).unwrap().networks[..]);
         index.holds(address.parse::<IpAddr>().unwrap().to_canonical())
     }
 

@@ -1,0 +1,100 @@
+//! What a range rule may do with an event: say whose count it is. It can do nothing else.
+
+use hilarm_model::{DeviceId, Flow, FlowProtocol, HubEvent, Profile, SecurityEvent, SecurityPayload, Tuning};
+
+use crate::ledger::{Ledger, Position};
+use crate::ranges::{Ranges, Unit};
+use crate::roster::{DeviceIndex, Roster};
+
+/// Unregistered ids that are counted for, in a whole run; further ones are not, which
+/// [`crate::Defender::overflowed`] says. A claimed id costs memory, and anybody can claim one.
+pub(crate) const STRANGERS_MAX: usize = 65_536;
+
+/// How the defender was set up, by events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) profile: Profile,
+    pub(crate) tuning: Tuning,
+}
+
+/// One event before one range rule.
+#[derive(Debug)]
+pub struct Counting<'a> {
+    pub(crate) slot: usize,
+    pub(crate) ranges: &'a mut Ranges,
+    pub(crate) roster: &'a mut Roster,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) considered: &'a mut u64,
+    pub(crate) position: Position,
+    pub(crate) settings: Settings,
+    /// Monitoring has started; before, nothing counts.
+    pub(crate) monitoring: bool,
+}
+
+impl Counting<'_> {
+    /// One more for the device. What a stranger sends counts for no device.
+    pub fn one(&mut self, device: &DeviceId) {
+        *self.considered += u64::from(self.monitoring);
+        if let Some(index) = self.roster.find(device) {
+            self.count(index, Unit::Event);
+        }
+    }
+
+    /// One more for the id that a peer claimed, also when no such device is registered.
+    pub fn claimed(&mut self, device: &DeviceId) {
+        *self.considered += u64::from(self.monitoring);
+        let known = self.roster.find(device);
+        if known.is_none() && !(self.monitoring && self.ranges.counts_strangers(self.slot)) {
+            return;
+        }
+        if known.is_none() && self.roster.strangers() >= STRANGERS_MAX {
+            self.ledger.overflow();
+            return;
+        }
+        let index = known.unwrap_or_else(|| self.roster.intern(device));
+        self.count(index, Unit::Claim);
+    }
+
+    /// One more for the device, if this connection was not counted in the window before.
+    pub fn connection(&mut self, device: &DeviceId, flow: &Flow) {
+        *self.considered += u64::from(self.monitoring);
+        if let Some(index) = self.roster.find(device) {
+            self.count(index, Unit::Connection(flow));
+        }
+    }
+
+    /// The profile in force.
+    pub fn profile(&self) -> Profile {
+        self.settings.profile
+    }
+
+    /// The knobs in force.
+    pub fn tuning(&self) -> Tuning {
+        self.settings.tuning
+    }
+
+    fn count(&mut self, index: DeviceIndex, unit: Unit<'_>) {
+        self.ranges.count((self.roster, self.ledger), self.slot, (index, unit), self.position);
+    }
+}
+
+/// The flows of a security event.
+pub(crate) fn flows(event: &SecurityEvent) -> &[Flow] {
+    match &event.payload {
+        SecurityPayload::NetworkActivity(flows) => flows,
+        _ => &[],
+    }
+}
+
+/// The device of a security message and its events; nothing for another event.
+pub(crate) fn security_events(event: &HubEvent) -> Option<(&DeviceId, &[SecurityEvent])> {
+    match event {
+        HubEvent::SecurityMessageReceived { device, events, .. } => Some((device, events)),
+        _ => None,
+    }
+}
+
+/// TCP and UDP have connections; ICMP has none.
+pub(crate) fn has_ports(flow: &Flow) -> bool {
+    matches!(flow.protocol, FlowProtocol::Tcp | FlowProtocol::Udp)
+}
