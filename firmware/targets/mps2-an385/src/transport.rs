@@ -20,7 +20,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::agent::{STIMULI, Stimulus};
 use crate::port::{Interruption, Opening, Port, Request};
-use crate::tls::{Halves, Provider, Suite, record_buffer};
+use crate::tls::{Halves, Provider, Suite, record_buffers};
 
 /// Sockets the agent may use, numbered from 0.
 pub(crate) const SOCKETS: usize = hilarm_agent::MAX_SOCKETS;
@@ -156,7 +156,7 @@ impl Session {
     ) -> End {
         let (reader, writer) = socket.split();
         let (reader, writer) = (Mutex::<NoopRawMutex, _>::new(reader), Mutex::<NoopRawMutex, _>::new(writer));
-        let (mut incoming, mut outgoing) = (record_buffer(), record_buffer());
+        let (mut incoming, mut outgoing) = record_buffers();
         let halves = Halves { reader: &reader, writer: &writer };
         let mut connection = TlsConnection::<_, Suite>::new(halves, &mut incoming, &mut outgoing);
         connection.set_flush_policy(FlushPolicy::Relaxed);
