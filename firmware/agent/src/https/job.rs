@@ -1,6 +1,5 @@
 //! What the device has to do over HTTPS. Jobs advance side by side, one request at a time.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -151,7 +150,7 @@ impl Jobs {
             Work::Upload { name, size_bytes, stage } => match stage {
                 Stage::Put(leave) => {
                     let Leave { container_name, blob_name, sas_token, .. } = leave;
-                    Request::put_blob(format!("/{container_name}/{blob_name}{sas_token}"), *size_bytes)
+                    Request::put_blob(container_name, blob_name, sas_token, *size_bytes)
                 }
                 Stage::Tell { correlation, status } => Request::end_upload(device, correlation, *status),
                 Stage::Ask | Stage::Over => Request::begin_upload(device, name),

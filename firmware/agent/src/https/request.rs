@@ -64,8 +64,11 @@ impl Request {
         Self { fields: JSON, body, ..of_device("POST", device, "files") }
     }
 
-    /// The file itself. `target` is what the hub named, token included.
-    pub(crate) fn put_blob(target: String, size_bytes: u32) -> Self {
+    /// The file itself, where the hub said, with the token it gave.
+    pub(crate) fn put_blob(container: &str, blob: &str, token: &str, size_bytes: u32) -> Self {
+        let segments: Vec<String> =
+            [container].into_iter().chain(blob.split('/')).map(percent_encode).collect();
+        let target = format!("/{}{token}", segments.join("/"));
         let fields = "x-ms-blob-type: BlockBlob\r\n";
         let body = vec![b'x'; usize::try_from(size_bytes).unwrap_or_default()];
         Self { method: "PUT", target, fields, body, authorized: false }

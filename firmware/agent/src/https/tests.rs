@@ -185,7 +185,7 @@ fn a_message_is_given_back_or_completed() {
 #[test]
 fn an_upload_asks_puts_and_tells() {
     let mut world = world();
-    let leave = r#"{"correlationId":"c1","hostName":"h","containerName":"uploads","blobName":"pump-1/dump-1","sasToken":"?sig=s"}"#;
+    let leave = r#"{"correlationId":"c1","hostName":"h","containerName":"uploads","blobName":"pump-1/dump 1","sasToken":"?sig=s"}"#;
     let leave = alloc::format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{leave}", leave.len());
     world.answers =
         [&leave[..], "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"].map(String::from).into();
@@ -196,7 +196,9 @@ fn an_upload_asks_puts_and_tells() {
         ask.starts_with("POST /devices/pump-1/files?") && ask.ends_with(r#"{"blobName":"dump-1"}"#),
         "{ask}"
     );
-    assert!(put.starts_with("PUT /uploads/pump-1/dump-1?sig=s HTTP/1.1\r\n") && put.ends_with("\r\n\r\nxxx"));
+    assert!(
+        put.starts_with("PUT /uploads/pump-1/dump%201?sig=s HTTP/1.1\r\n") && put.ends_with("\r\n\r\nxxx")
+    );
     assert!(!put.contains("Authorization"));
     assert!(tell.starts_with("POST /devices/pump-1/files/notifications?"), "{tell}");
     assert!(tell.contains(r#""correlationId":"c1","isSuccess":true,"statusCode":201"#), "{tell}");
