@@ -1,10 +1,11 @@
-//! Device HTTPS as an adapter on the core: requests of devices, each judged by itself (hub.md, 4). A request
-//! is answered whole before the next one on its connection is looked at, so requests sent ahead of their
-//! answers are answered in order. It keeps no session; a connection remembers only whom it let in, to record it.
+//! Device HTTPS as an adapter on the core: requests of devices, each judged by itself. A request is answered
+//! whole before the next one on its connection is looked at, so requests sent ahead of their answers are
+//! answered in order. It keeps no session; a connection remembers only whom it let in, to record it.
 //!
-//! `head`, `body`, `response` bytes and values; `route` which operation; `events`, `messages`, `files` the operations; `refusal`
-//! the errors.
+//! `head`, `body`, `response` bytes and values; `route` which operation; `authorize` who asks; `events`,
+//! `messages`, `files` the operations; `refusal` the errors.
 
+mod authorize;
 mod body;
 mod events;
 mod files;
@@ -19,10 +20,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use hilarm_model::{
-    CloseReason, ConnectionId, ConnectionRefused, HubEvent, Monotonic, Now, PeerFacts, Protocol,
-    RefusalCause, UsedAuthentication,
-};
+use hilarm_model::{CloseReason, ConnectionId, HubEvent, Monotonic, Now, PeerFacts};
 
 use self::body::{Body, Keeping};
 use self::head::Head;
@@ -30,7 +28,6 @@ use self::refusal::{Malformed, Refusal};
 use self::response::Response;
 use self::route::{Operation, Route};
 use crate::core::Core;
-use crate::core::auth::Presented;
 use crate::core::registry::ClientIdentity;
 use crate::core::timers::Timers;
 use crate::hub::Output;
@@ -259,47 +256,6 @@ impl Https {
         }
     }
 
-    /// Judges what the request and its connection present; records whom the connection lets in first.
-    fn authorize(
-        &mut self,
-        core: &mut Core,
-        id: ConnectionId,
-        identity: &ClientIdentity,
-        head: &Head,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let Some(connection) = self.connections.get_mut(&id) else { return Err(Refusal::Unauthorized) };
-        let token = head.field("authorization").map(str::as_bytes);
-        let presented = Presented { token, chain: &connection.facts.client_chain };
-        let judged = if core.admits(connection.facts.address.ip()) {
-            core.authenticate(identity, presented, now)
-        } else {
-            Err(vec![RefusalCause::IpFiltered])
-        };
-        match judged {
-            Ok(used) => {
-                core.uses(&identity.device, Protocol::Https);
-                if connection.identity.as_ref() != Some(identity) {
-                    connection.identity = Some(identity.clone());
-                    core.record(accepted(id, connection, identity, used), now);
-                }
-                Ok(())
-            }
-            Err(causes) => {
-                let event = HubEvent::ConnectionRefused(ConnectionRefused {
-                    connection: id,
-                    device: Some(identity.device.clone()),
-                    registered: core.is_registered(identity),
-                    protocol: Protocol::Https,
-                    peer: connection.facts.address,
-                    causes,
-                });
-                core.record(event, now);
-                Err(Refusal::Unauthorized)
-            }
-        }
-    }
-
     fn refuse(&mut self, refusal: Refusal, now: Now) -> Response {
         self.tracking += 1;
         refusal.response(u128::from(self.tracking), now.unix)
@@ -349,23 +305,5 @@ fn keeping(route: &Route) -> Keeping {
         Route::Blob { .. } | Route::BlobBlocks { .. } => Keeping::Count { bytes_max: files::BLOB_BYTES_MAX },
         // Read only to find the next request.
         _ => Keeping::Count { bytes_max: events::MESSAGE_BYTES_MAX as u64 },
-    }
-}
-
-fn accepted(
-    id: ConnectionId,
-    connection: &Connection,
-    identity: &ClientIdentity,
-    authentication: UsedAuthentication,
-) -> HubEvent {
-    HubEvent::ConnectionAccepted {
-        connection: id,
-        device: identity.device.clone(),
-        module: identity.module.clone(),
-        protocol: Protocol::Https,
-        peer: connection.facts.address,
-        authentication,
-        tls: connection.facts.version,
-        session_present: false,
     }
 }
