@@ -205,7 +205,7 @@ impl Defender {
         }
         let Some(reported) = reported else { return };
         if let Some(device) = self.roster.find(device).and_then(|index| self.roster.get_mut(index)) {
-            device.listening = reported;
+            device.reported.get_or_insert_default().listening = reported;
         }
     }
 

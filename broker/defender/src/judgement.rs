@@ -47,8 +47,11 @@ impl Judgement<'_> {
     }
 
     /// Ports on which the device listens, as its agent last reported them.
-    pub(crate) fn listening(&self, device: &DeviceId) -> Option<&Listening> {
-        self.roster.get(self.roster.find(device)?).map(|device| &device.listening)
+    pub(crate) fn listening(&self, device: &DeviceId) -> &Listening {
+        static NONE: Listening = Listening::new();
+        let device = self.roster.find(device).and_then(|index| self.roster.get(index));
+        let reported = device.and_then(|device| device.reported.as_ref());
+        reported.map_or(&NONE, |reported| &reported.listening)
     }
 
     /// Raises an alert on the hub: one an operation, never extended.

@@ -51,28 +51,37 @@ pub(crate) enum Unit<'a> {
 /// Protocol, local address and port, remote address and port.
 type ConnectionKey = (FlowProtocol, IpAddr, u16, IpAddr, u16);
 
-/// A device's count in one window of one gauge.
-#[derive(Clone, Debug)]
+/// A device's count in one window of one gauge. Small: most events touch one.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     gauge: GaugeIndex,
     window: Window,
     count: u64,
     breached: bool,
-    /// The connections counted, where connections are.
-    connections: Option<BTreeSet<ConnectionKey>>,
 }
 
-impl Tally {
-    fn add(&mut self, unit: Unit<'_>) {
-        if let Unit::Connection(flow) = unit {
-            let (local, remote) = (flow.local_address.to_canonical(), flow.remote_address.to_canonical());
-            let key = (flow.protocol, local, flow.local_port, remote, flow.remote_port);
-            let seen = self.connections.get_or_insert_default();
-            if seen.len() >= CONNECTIONS_MAX || !seen.insert(key) {
-                return;
-            }
-        }
-        self.count += 1;
+/// The connections that a tally of the same gauge and window counted.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    gauge: GaugeIndex,
+    window: Window,
+    seen: BTreeSet<ConnectionKey>,
+}
+
+impl Device {
+    /// Whether the connection is the first of its kind in the window.
+    fn is_new(&mut self, gauge: GaugeIndex, window: Window, flow: &Flow) -> bool {
+        let all = &mut self.reported.get_or_insert_default().connections;
+        let same = |known: &Connections| known.gauge == gauge && known.window.number == window.number;
+        let place = all.iter().position(same).unwrap_or_else(|| {
+            all.retain(|known| known.gauge != gauge && !known.window.over(window.start));
+            all.push(Connections { gauge, window, seen: BTreeSet::new() });
+            all.len() - 1
+        });
+        let (local, remote) = (flow.local_address.to_canonical(), flow.remote_address.to_canonical());
+        let key = (flow.protocol, local, flow.local_port, remote, flow.remote_port);
+        let seen = &mut all[place].seen;
+        seen.len() < CONNECTIONS_MAX && seen.insert(key)
     }
 }
 
@@ -225,8 +234,13 @@ impl Ranges {
         let Some(gauge_index) = group.gauges[slot] else { return };
         let gauge = &mut self.gauges[gauge_index.0 as usize];
         let window = gauge.window(position.at, origin);
+        if let Unit::Connection(flow) = unit
+            && !device.is_new(gauge_index, window, flow)
+        {
+            return;
+        }
         let tally = tally(&mut device.tallies, gauge_index, window);
-        tally.add(unit);
+        tally.count += 1;
         if tally.breached || tally.count <= gauge.rule.max() {
             return;
         }
@@ -376,15 +390,15 @@ fn counted(device: &Device, gauge: GaugeIndex, window: Window) -> u64 {
 
 /// The tally of this gauge in this window; those of windows that are over make room for it.
 fn tally(tallies: &mut Vec<Tally>, gauge: GaugeIndex, window: Window) -> &mut Tally {
-    let fresh = || Tally { gauge, window, count: 0, breached: false, connections: None };
+    let fresh = Tally { gauge, window, count: 0, breached: false };
     let place = tallies.iter().position(|tally| tally.gauge == gauge).unwrap_or_else(|| {
         tallies.retain(|tally| !tally.window.over(window.start));
-        tallies.push(fresh());
+        tallies.push(fresh);
         tallies.len() - 1
     });
     let tally = &mut tallies[place];
     if tally.window.number != window.number {
-        *tally = fresh();
+        *tally = fresh;
     }
     tally
 }

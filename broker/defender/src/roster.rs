@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use hilarm_model::{DeviceId, FlowProtocol, RegisteredAuthentication, Timestamp};
 
-use crate::ranges::{GroupIndex, Tally};
+use crate::ranges::{Connections, GroupIndex, Tally};
 
 /// Index of a device in the roster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,8 +53,17 @@ pub(crate) struct Device {
     pub(crate) membership: Option<Membership>,
     /// Its counts in the windows of range rules.
     pub(crate) tallies: Vec<Tally>,
-    /// As its agent last reported them.
+    /// Apart, for most events do not need it and caches are small.
+    pub(crate) reported: Option<Box<Reported>>,
+}
+
+/// What the fold keeps of a device's own reports.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    /// As last reported.
     pub(crate) listening: Listening,
+    /// Counted in the windows of range rules.
+    pub(crate) connections: Vec<Connections>,
 }
 
 /// A used slot of the table; the hash saves most comparisons of ids.
@@ -117,8 +126,8 @@ impl Roster {
             *empty = Some(Slot { hash, device });
         }
         let id = id.clone();
-        let (tallies, listening) = (Vec::new(), Listening::new());
-        self.devices.push(Device { id, registered: None, membership: None, tallies, listening });
+        let (tallies, reported) = (Vec::new(), None);
+        self.devices.push(Device { id, registered: None, membership: None, tallies, reported });
         DeviceIndex(device)
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hilarm_defender::{Alert, Boundary, Side, Subject, detection};
+use hilarm_defender::{Alert, Boundary, Side, Subject, Trigger, detection};
 use hilarm_model::{HubEvent, HubRecord, RefusalCause, Timestamp};
 use hilarm_scenario::{Advance, RuleSpec, Scenario, Span, Step};
 use ipnet::IpNet;
@@ -89,11 +89,24 @@ pub(crate) fn boundary_cases(
         scenario,
     };
     match detection.boundary {
-        // Recommendations are no alerts, and an allow list is varied where scenarios can write one.
-        Boundary::None(_)
-        | Boundary::SharedCredentialCount
-        | Boundary::PrefixLength
-        | Boundary::AllowListEntry => Ok(Vec::new()),
+        // A recommendation is no alert: its lifecycle in the scenario is its control.
+        Boundary::None(_) | Boundary::SharedCredentialCount | Boundary::PrefixLength => Ok(Vec::new()),
+        Boundary::AllowListEntry => {
+            let mut subjects = alerts.iter().filter(|alert| alert.slug == slug).map(|alert| &alert.subject);
+            let subject = subjects.next().and_then(Option::as_ref).ok_or("the alert names no subject")?;
+            let others: Vec<_> = subjects.flatten().collect();
+            let allowing = |entries: &[Subject]| {
+                let mut varied = scenario.clone();
+                for rule in rules_of(&mut varied, slug) {
+                    others.iter().copied().chain(entries).for_each(|entry| allow(rule, entry));
+                }
+                varied
+            };
+            Ok(vec![
+                case("allow-list:exact", false, allowing(std::slice::from_ref(subject))),
+                case("allow-list:neighbours", true, allowing(&neighbours_of(subject))),
+            ])
+        }
         Boundary::TokenExpiry => {
             let late = lateness(raising, |cause| match cause {
                 RefusalCause::SasExpired { expiry } => Some(*expiry),
@@ -136,8 +149,7 @@ pub(crate) fn boundary_cases(
             let count = breach.actual_count;
             let varied = |min: u64, max: u64| {
                 let mut varied = scenario.clone();
-                let rules = varied.hub.security_groups.values_mut().filter_map(|group| group.get_mut(slug));
-                for range in rules.filter_map(RuleSpec::range_mut) {
+                for range in rules_of(&mut varied, slug).filter_map(RuleSpec::range_mut) {
                     (range.min, range.max) = (min, max);
                 }
                 varied
@@ -153,6 +165,45 @@ pub(crate) fn boundary_cases(
                 ],
             })
         }
+    }
+}
+
+/// The rules that enable a detection, in every group. Two detections may share one rule: both views of
+/// cloud-to-device messages over MQTT do.
+fn rules_of<'a>(scenario: &'a mut Scenario, slug: &str) -> impl Iterator<Item = &'a mut RuleSpec> {
+    let range = |slug: &str| match detection(slug).map(|detection| &detection.trigger) {
+        Some(Trigger::CountInWindow { rule, .. }) => Some(*rule),
+        _ => None,
+    };
+    let (slug, wanted) = (slug.to_owned(), range(slug));
+    let enables = move |known: &str| known == slug || (wanted.is_some() && range(known) == wanted);
+    let rules = scenario.hub.security_groups.values_mut().flatten();
+    rules.filter_map(move |(known, rule)| enables(known).then_some(rule))
+}
+
+/// Puts what an alert is about on an allow list.
+fn allow(rule: &mut RuleSpec, subject: &Subject) {
+    match (rule, subject) {
+        (RuleSpec::Networks(allowed), Subject::Address(address)) => {
+            allowed.networks.push(IpNet::from(*address));
+        }
+        (RuleSpec::Names(allowed), Subject::User(name) | Subject::Executable(name)) => {
+            allowed.names.push(name.clone());
+        }
+        _ => (),
+    }
+}
+
+/// What is nearly the subject, and is not.
+fn neighbours_of(subject: &Subject) -> Vec<Subject> {
+    match subject {
+        Subject::Address(address) => {
+            let (below, above) = neighbours(*address);
+            vec![Subject::Address(below), Subject::Address(above)]
+        }
+        Subject::User(name) => vec![Subject::User(format!("{name}x"))],
+        Subject::Executable(path) => vec![Subject::Executable(format!("{path}x"))],
+        Subject::Certificate(_) | Subject::DiagnosticSetting(_) => Vec::new(),
     }
 }
 

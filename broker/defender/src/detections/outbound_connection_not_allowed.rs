@@ -53,7 +53,7 @@ fn judge(event: &HubEvent, judgement: &mut Judgement<'_>) {
     let Some((device, events)) = security_events(event) else { return };
     let Some((allowed, group)) = judgement.allow_list(device) else { return };
     for flow in events.iter().flat_map(flows) {
-        if !judgement.listening(device).is_some_and(|listening| outbound(flow, listening)) {
+        if !outbound(flow, judgement.listening(device)) {
             continue;
         }
         judgement.consider();
