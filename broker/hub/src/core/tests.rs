@@ -1,5 +1,11 @@
 //! The core without any protocol: what devices and services may ask of it, as facts and replies.
 
+mod identities;
+mod management;
+mod messages;
+mod rights;
+mod uploads;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

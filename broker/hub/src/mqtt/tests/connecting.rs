@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use hilarm_model::{
-    CloseReason, ConnectionId, ConnectionRefused, HubEvent, Operation, Protocol, RefusalCause, Timestamp,
-    TlsVersion, UsedAuthentication,
+    CloseReason, ConnectionId, ConnectionRefused, FilterAction, HubEvent, NetworkRules, Operation, Protocol,
+    RefusalCause, Timestamp, TlsVersion, UsedAuthentication,
 };
 use rcgen::{CertificateParams, KeyPair};
 use sha1::{Digest, Sha1};
 
 use super::world::{HOST, Login, T0, World, device, login, token};
 use crate::mqtt::codec::{Connect, Packet, QoS, Will};
-use crate::{DeviceAuthentication, Output, ServiceRequest, Thumbprint};
+use crate::{DeviceAuthentication, KeyName, Output, ServiceRequest, Thumbprint};
 
 /// The causes of the one refusal so far; CONNACK and close are checked on the way.
 fn refused(world: &mut World, on: ConnectionId, code: u8) -> ConnectionRefused {
@@ -242,4 +242,40 @@ fn a_user_name_with_a_trailing_nul_is_let_in() {
         }),
     );
     assert_eq!(world.sent(connection), [[0x20, 2, 0, 0]]);
+}
+
+#[test]
+fn an_address_kept_out_by_the_network_rules_is_refused_before_its_credentials_are_judged() {
+    let mut world = World::new();
+    let older = world.online("pump-2");
+    let rules = NetworkRules { default_action: FilterAction::Deny, ..NetworkRules::default() };
+    world.serve(ServiceRequest::SetNetworkRules(rules));
+    world.facts();
+    world.outputs();
+    let connection = world.log_in(&Login { token: Some(token("pump-1", 0)), ..login("pump-1") });
+    let refused = refused(&mut world, connection, 5);
+    assert_eq!(refused.causes, [RefusalCause::IpFiltered]);
+    assert_eq!((refused.device, refused.registered), (Some(device("pump-1")), true));
+    world.publish(older, "devices/pump-2/messages/events/", b"1");
+    assert_eq!(world.endings(), [], "a connection that was up stays");
+}
+
+#[test]
+fn a_regenerated_key_ends_the_session_of_its_identity_and_the_new_one_lets_it_in() {
+    let mut world = World::new();
+    let connection = world.online("pump-1");
+    let neighbour = world.online("pump-2");
+    let request = |key| ServiceRequest::RegenerateKey { device: device("pump-1"), module: None, key };
+    world.serve(request(KeyName::Primary));
+    assert_eq!(world.endings(), [(connection.0, CloseReason::IdentityChanged)]);
+    world.outputs();
+    let connection = world.log_in(&login("pump-1"));
+    assert_eq!(world.sent(connection), [[0x20, 2, 0, 0]], "the secondary key is still good");
+    world.serve(request(KeyName::Secondary));
+    world.outputs();
+    world.facts();
+    let connection = world.log_in(&login("pump-1"));
+    assert_eq!(refused(&mut world, connection, 5).causes, [RefusalCause::SasInvalidSignature]);
+    world.publish(neighbour, "devices/pump-2/messages/events/", b"1");
+    assert_eq!(world.endings(), [], "another identity is not concerned");
 }

@@ -1,0 +1,160 @@
+//! Devices and modules: status, keys, deletion, and their twins.
+
+use super::*;
+use crate::service::KeyName;
+
+fn module() -> ModuleId {
+    ModuleId::new("agent").unwrap()
+}
+
+fn agent() -> ClientIdentity {
+    ClientIdentity { device: device(), module: Some(module()) }
+}
+
+fn put_module(core: &mut Core, byte: u8) -> Result<ServiceReply, HubError> {
+    let key = SymmetricKey::from_bytes([byte; 32]).unwrap();
+    let authentication = DeviceAuthentication::Sas { primary: key.clone(), secondary: key };
+    core.service(ServiceRequest::PutModule { device: device(), module: module(), authentication }, at(0))
+}
+
+fn set_enabled(core: &mut Core, enabled: bool) {
+    core.service(ServiceRequest::SetDeviceEnabled { device: device(), enabled }, at(1)).unwrap();
+}
+
+#[test]
+fn only_a_change_of_status_is_a_fact() {
+    let mut core = core();
+    for enabled in [true, false, false, true] {
+        set_enabled(&mut core, enabled);
+    }
+    let changed = |enabled| HubEvent::DeviceStatusChanged { device: device(), enabled };
+    assert_eq!(facts(&mut core), [changed(false), changed(true)]);
+}
+
+#[test]
+fn a_deleted_device_is_a_fact_and_leaves_nothing_behind() {
+    let mut core = core();
+    send(&mut core, "m1", at(0)).unwrap();
+    facts(&mut core);
+    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    assert_eq!(facts(&mut core), [HubEvent::DeviceRemoved { device: device() }]);
+    core.service(put(1, None), at(2)).unwrap();
+    assert!(core.deliver_next(&pump(), Protocol::Mqtt, at(2)).is_none());
+    core.handle_timeout(at(4000));
+    assert!(facts(&mut core).iter().all(|fact| matches!(fact, HubEvent::DeviceRegistered { .. })));
+}
+
+#[test]
+fn a_regenerated_key_replaces_one_and_ends_the_session() {
+    let mut core = connected();
+    let request = ServiceRequest::RegenerateKey { device: device(), module: None, key: KeyName::Secondary };
+    let Ok(ServiceReply::KeyRegenerated(key)) = core.service(request, at(1)) else { panic!() };
+    let facts = facts(&mut core);
+    let [HubEvent::DeviceRegistered { authentication, .. }] = &facts[..] else { panic!("{facts:?}") };
+    let text = serde_json::to_string(authentication).unwrap();
+    let kept = SymmetricKey::from_bytes([1; 32]).unwrap();
+    assert!(text.contains(&key.sha256_hex()) && text.contains(&kept.sha256_hex()), "{text}");
+    assert_eq!(notices(&mut core), [Notice::IdentityChanged { device: device() }]);
+}
+
+#[test]
+fn sessions_survive_a_regenerated_key_where_the_hub_says_so() {
+    let config = HubConfig { key_rotation_ends_sessions: false, ..HubConfig::default() };
+    let mut core = Core::new(config, 7);
+    core.service(put(1, None), at(0)).unwrap();
+    let request = ServiceRequest::RegenerateKey { device: device(), module: None, key: KeyName::Primary };
+    assert!(matches!(core.service(request, at(1)), Ok(ServiceReply::KeyRegenerated(_))));
+    assert_eq!(notices(&mut core), []);
+}
+
+#[test]
+fn a_device_without_symmetric_keys_has_none_to_regenerate() {
+    let mut core = Core::new(HubConfig::default(), 7);
+    let authentication = DeviceAuthentication::CertificateAuthority;
+    let put = ServiceRequest::PutDevice { device: device(), authentication, security_group: None };
+    core.service(put, at(0)).unwrap();
+    let request = ServiceRequest::RegenerateKey { device: device(), module: None, key: KeyName::Primary };
+    assert_eq!(core.service(request, at(1)).unwrap_err().code(), 400_004);
+}
+
+#[test]
+fn modules_of_a_missing_or_disabled_device_are_unauthorized() {
+    let mut core = core();
+    set_enabled(&mut core, false);
+    assert_eq!(put_module(&mut core, 1).unwrap_err().code(), 401_002);
+    set_enabled(&mut core, true);
+    assert_eq!(put_module(&mut core, 1), Ok(ServiceReply::Done));
+    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    assert_eq!(put_module(&mut core, 1).unwrap_err().code(), 401_002);
+}
+
+#[test]
+fn other_credentials_or_deletion_of_a_module_end_its_session_alone() {
+    let mut core = core();
+    put_module(&mut core, 1).unwrap();
+    put_module(&mut core, 1).unwrap();
+    assert_eq!(notices(&mut core), []);
+    put_module(&mut core, 2).unwrap();
+    core.service(ServiceRequest::DeleteModule { device: device(), module: module() }, at(1)).unwrap();
+    let (changed, deleted) =
+        (Notice::ModuleChanged { identity: agent() }, Notice::ModuleDeleted { identity: agent() });
+    assert_eq!(notices(&mut core), [changed, deleted]);
+    let again = ServiceRequest::DeleteModule { device: device(), module: module() };
+    assert_eq!(core.service(again, at(1)).unwrap_err().code(), 404_010);
+}
+
+#[test]
+fn the_twins_of_device_and_module_are_apart_and_their_facts_say_whose() {
+    let mut core = core();
+    put_module(&mut core, 1).unwrap();
+    let patch = |module| ServiceRequest::PatchDesired { device: device(), module, patch: json!({"rate": 5}) };
+    core.service(patch(None), at(0)).unwrap();
+    core.service(patch(Some(module())), at(0)).unwrap();
+    core.service(patch(Some(module())), at(0)).unwrap();
+    core.patch_reported(&agent(), b"{\"rate\":5}", at(0)).unwrap();
+    let tags =
+        ServiceRequest::ReplaceTags { device: device(), module: Some(module()), tags: json!({"a": 1}) };
+    core.service(tags, at(0)).unwrap();
+    let update = |module: Option<ModuleId>, section, version| HubEvent::TwinUpdated {
+        device: device(),
+        module,
+        section,
+        version,
+    };
+    let expected = [
+        update(None, TwinSection::Desired, 2),
+        update(Some(module()), TwinSection::Desired, 2),
+        update(Some(module()), TwinSection::Desired, 3),
+        update(Some(module()), TwinSection::Reported, 2),
+        update(Some(module()), TwinSection::Tags, 2),
+    ];
+    assert_eq!(facts(&mut core), expected);
+}
+
+#[test]
+fn a_replacement_of_desired_properties_reaches_the_device_as_the_difference() {
+    let mut core = connected();
+    let replace = |properties| ServiceRequest::ReplaceDesired { device: device(), module: None, properties };
+    core.service(replace(json!({"a": 1, "b": 2})), at(0)).unwrap();
+    notices(&mut core);
+    core.service(replace(json!({"b": 3})), at(0)).unwrap();
+    let body = json!({"a": null, "b": 3, "$version": 3});
+    assert_eq!(notices(&mut core), [Notice::DesiredChanged { identity: pump(), body, version: 3 }]);
+    assert_eq!(core.read_twin(&pump(), at(1))["desired"], json!({"b": 3, "$version": 3}));
+    assert_eq!(core.service(replace(json!([])), at(0)).unwrap_err().code(), 400_004);
+}
+
+#[test]
+fn sections_that_would_grow_too_large_are_refused() {
+    let mut core = core();
+    let text = |kilobytes: usize| {
+        let item = |index: usize| (index.to_string(), Value::from("x".repeat(1024)));
+        Value::Object((0..kilobytes).map(item).collect())
+    };
+    let tags = |tags| ServiceRequest::ReplaceTags { device: device(), module: None, tags };
+    let desired = |properties| ServiceRequest::ReplaceDesired { device: device(), module: None, properties };
+    assert!(core.service(tags(text(7)), at(0)).is_ok());
+    assert_eq!(core.service(tags(text(8)), at(0)).unwrap_err().code(), 400_004);
+    assert!(core.service(desired(text(31)), at(0)).is_ok());
+    assert_eq!(core.service(desired(text(32)), at(0)).unwrap_err().code(), 400_004);
+}
