@@ -5,7 +5,9 @@ use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use hilarm_link::{AgentConfig, DeviceConfig, DeviceEvent, FromDevice, LogLevel, X509Credential};
+use hilarm_link::{
+    AgentConfig, DeviceConfig, DeviceEvent, FromDevice, LogLevel, ModuleCredential, X509Credential,
+};
 
 use crate::collectors::schedule::Schedule;
 use crate::flows::FlowTable;
@@ -30,6 +32,7 @@ pub(crate) struct Device {
     pub(crate) schedule: Schedule,
     pub(crate) state: DeviceState,
     pub(crate) identity: Identity,
+    pub(crate) modules: Vec<ModuleCredential>,
     pub(crate) telemetry: Telemetry,
     pub(crate) https: Jobs,
     pub(crate) flows: FlowTable,
@@ -47,6 +50,7 @@ impl Device {
     pub(crate) fn new(config: DeviceConfig) -> Self {
         Self {
             identity: Identity::new(&config),
+            modules: config.modules,
             telemetry: Telemetry::new(Random::new(config.seed, "telemetry")),
             https: Jobs::new(Random::new(config.seed, "https")),
             flows: FlowTable::new(usize::from(config.agent.flow_cache)),

@@ -7,8 +7,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use hilarm_link::{
-    AgentConfig, Command, CommandError, Credential, DeviceConfig, DeviceEvent, FromDevice, NetworkConfig,
-    SasCredential, Value, X509Credential,
+    AgentConfig, Command, CommandError, Credential, DeviceConfig, DeviceEvent, FromDevice, ModuleCredential,
+    NetworkConfig, SasCredential, Value, X509Credential,
 };
 
 use crate::io::{Input, Now, Output, Remote, Socket, Tls};
@@ -41,6 +41,7 @@ fn config(credential: Credential) -> DeviceConfig {
         hub_host: "hub.hilarm.test".to_string(),
         hub_port: 8883,
         credential,
+        modules: vec![ModuleCredential { id: "maintenance".to_string(), key: (0..32).collect() }],
         ca_certificate: Vec::new(),
         network: NetworkConfig {
             mac: [2, 0, 0, 0, 0, 1],

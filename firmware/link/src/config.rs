@@ -21,6 +21,8 @@ pub struct DeviceConfig {
     pub hub_port: u16,
     /// How the device proves itself.
     pub credential: Credential,
+    /// The device's modules, each with an identity of its own.
+    pub modules: Vec<ModuleCredential>,
     /// The one certificate authority the device trusts, DER.
     pub ca_certificate: Vec<u8>,
     /// Addresses.
@@ -52,6 +54,21 @@ pub struct SasCredential {
 impl fmt::Debug for SasCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SasCredential").field("key", &"<redacted>").field("ttl_s", &self.ttl_s).finish()
+    }
+}
+
+/// The identity of a module of the device.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleCredential {
+    /// Identity in the hub's registry, below the device's.
+    pub id: String,
+    /// The key as bytes (base64-decoded).
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for ModuleCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleCredential").field("id", &self.id).field("key", &"<redacted>").finish()
     }
 }
 
@@ -181,6 +198,7 @@ mod tests {
             hub_host: "hub.hilarm.test".to_string(),
             hub_port: 8883,
             credential: Credential::Sas(SasCredential { key: vec![7; 32], ttl_s: 3600 }),
+            modules: vec![ModuleCredential { id: "maintenance".to_string(), key: vec![7; 32] }],
             ca_certificate: vec![0x30, 0x82],
             network: NetworkConfig {
                 mac: [2, 0, 0, 0, 0, 1],

@@ -15,8 +15,8 @@ mod frame;
 mod message;
 
 pub use config::{
-    AgentConfig, BlobError, Credential, DeviceConfig, NetworkConfig, SasCredential, X509Credential,
-    config_blob, read_config_blob,
+    AgentConfig, BlobError, Credential, DeviceConfig, ModuleCredential, NetworkConfig, SasCredential,
+    X509Credential, config_blob, read_config_blob,
 };
 pub use ethernet::{from_ethernet, to_ethernet};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES};

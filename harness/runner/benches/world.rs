@@ -106,6 +106,7 @@ fn config() -> DeviceConfig {
         hub_host: "hub.hilarm.test".to_owned(),
         hub_port: 8883,
         credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
+        modules: Vec::new(),
         ca_certificate: Vec::new(),
         network: NetworkConfig {
             mac: [2, 0, 0, 0, 0, 9],

@@ -9,7 +9,8 @@ use std::time::Duration;
 use hilarm_defender::{Trigger, detection};
 use hilarm_hub::{DeviceAuthentication, ServiceRequest, SymmetricKey, Thumbprint};
 use hilarm_link::{
-    AgentConfig, Credential, DeviceConfig, NetworkConfig as DeviceNetwork, SasCredential, X509Credential,
+    AgentConfig, Credential, DeviceConfig, ModuleCredential, NetworkConfig as DeviceNetwork, SasCredential,
+    X509Credential,
 };
 use hilarm_model::{DeviceId, RangeRule, SecurityGroup, ThreatList, Timestamp};
 use hilarm_network::{GATEWAY, NetworkConfig, RESOLVER};
@@ -91,8 +92,11 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
             authentication: credentials.registered,
             security_group: spec.security_group.clone(),
         });
+        let mut modules = Vec::new();
         for module in &spec.modules {
             let name = format!("{id}/{module}");
+            let key = seed::key(seed, &format!("primary key of {name}"));
+            modules.push(ModuleCredential { id: module.to_string(), key });
             hub_requests.push(ServiceRequest::PutModule {
                 device: id.clone(),
                 module: module.clone(),
@@ -106,6 +110,7 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
             hub_host: host.clone(),
             hub_port: HUB_PORT,
             credential: credentials.held,
+            modules,
             ca_certificate: authority.certificate_der().to_vec(),
             network: addresses,
             keep_alive_s: whole_seconds(spec.keep_alive, KEEP_ALIVE),

@@ -26,17 +26,12 @@ pub(super) static BEHAVIOUR: Behaviour = Behaviour {
     summary: "Connects as a module of the device, and reports properties of the module twin over and over.",
     attack: &["T1565.001", "T1499"],
     params: &[
-        Param {
-            name: "module",
-            kind: ParamKind::Text,
-            required: true,
-            summary: "Id of the module, which must be registered.",
-        },
+        Param { name: "module", kind: ParamKind::Text, required: true, summary: "Id of the module." },
         Param {
             name: "key",
             kind: ParamKind::Text,
-            required: true,
-            summary: "The module's symmetric key, in base64.",
+            required: false,
+            summary: "A symmetric key in base64; the one that the device holds for the module by default.",
         },
         Param {
             name: "count",
@@ -52,12 +47,10 @@ pub(super) static BEHAVIOUR: Behaviour = Behaviour {
         },
     ],
     start: |device, args, now| {
-        let key = args.text("key").and_then(|key| Base64::decode_vec(key).ok()).ok_or_else(|| {
-            CommandError::Argument { name: "key".to_string(), expected: "base64".to_string() }
-        })?;
+        let id = args.text("module").unwrap_or_default();
         let mut module = Module {
-            id: args.text("module").unwrap_or_default().to_string(),
-            key,
+            id: id.to_string(),
+            key: key(device, id, args.text("key"))?,
             mqtt: Client::new(),
             phase: Phase::Waiting { until_us: now.mono_us },
             backoff: Backoff::new(device.random("flood-twin")),
@@ -74,6 +67,18 @@ pub(super) static BEHAVIOUR: Behaviour = Behaviour {
         }
     },
 };
+
+/// The key that was given, or the device's own for the module.
+fn key(device: &Device, module: &str, given: Option<&str>) -> Result<Vec<u8>, CommandError> {
+    let Some(given) = given else {
+        let own = device.modules.iter().find(|own| own.id == module);
+        return own
+            .map(|own| own.key.clone())
+            .ok_or_else(|| not_now("the device holds no key for that module"));
+    };
+    Base64::decode_vec(given)
+        .map_err(|_| CommandError::Argument { name: "key".to_string(), expected: "base64".to_string() })
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -270,10 +275,11 @@ mod tests {
     const MODULE: Socket = Socket(1);
 
     fn args(extra: &[(String, Value)]) -> Vec<(String, Value)> {
-        let text = |name: &str, value: &str| (name.to_string(), Value::Text(value.to_string()));
-        // The base64 of 32 bytes, 0 to 31.
-        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-        [text("module", "maintenance"), text("key", key)].into_iter().chain(extra.iter().cloned()).collect()
+        core::iter::once(text("module", "maintenance")).chain(extra.iter().cloned()).collect()
+    }
+
+    fn text(name: &str, value: &str) -> (String, Value) {
+        (name.to_string(), Value::Text(value.to_string()))
     }
 
     fn patches(world: &World) -> Vec<String> {
@@ -359,9 +365,28 @@ mod tests {
     #[test]
     fn a_key_that_is_no_base64_is_refused() {
         let mut world = World::connected();
-        let mut args = args(&[int("count", 1)]);
-        args[1].1 = Value::Text("not base64!".to_string());
-        let refused = world.run_behaviour("flood-twin", &args);
+        let refused =
+            world.run_behaviour("flood-twin", &args(&[int("count", 1), text("key", "not base64!")]));
         assert!(matches!(refused, Err(CommandError::Argument { .. })));
+    }
+
+    #[test]
+    fn a_key_that_is_given_stands_in_for_the_device_s_own_and_an_unknown_module_needs_one() {
+        let password = |extra: &[(String, Value)]| {
+            let mut world = World::connected();
+            world.run_behaviour("flood-twin", &args(extra)).unwrap();
+            match world.packets_of(MODULE)[0] {
+                FromClient::Connect { password, .. } => password.clone().unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let own = password(&[int("count", 1)]);
+        // The base64 of 32 bytes, 0 to 31, which is what the device holds.
+        let same = text("key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+        assert_eq!(password(&[int("count", 1), same]), own);
+        assert_ne!(password(&[int("count", 1), text("key", "AAAA")]), own);
+        let mut world = World::connected();
+        let unknown = [text("module", "spare"), int("count", 1)];
+        assert!(matches!(world.run_behaviour("flood-twin", &unknown), Err(CommandError::NotNow { .. })));
     }
 }
