@@ -125,8 +125,8 @@ pub enum ServiceRequest {
     },
     /// Replaces the hub's network rules.
     SetNetworkRules(NetworkRules),
-    /// Replaces the hub's network rules by the `properties` of Azure's JSON: `networkRuleSets`, or the older
-    /// `ipFilterRules`.
+    /// Writes the hub's properties as Azure's JSON: its network rules (`networkRuleSets`, or the older
+    /// `ipFilterRules`; none lets everybody in), and `cloudToDevice` as far as it is stated.
     PutHubPropertiesJson {
         /// The body of the request.
         json: Value,

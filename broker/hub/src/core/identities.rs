@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::registry::{ClientIdentity, DeviceAuthentication, SymmetricKey};
 use super::{Core, Notice};
-use crate::service::{DeviceView, HubError, KeyName, ServiceReply};
+use crate::service::{Caller, DeviceView, HubError, KeyName, ServiceReply};
 
 impl Core {
     /// The identity, if the registry knows it.
@@ -60,7 +60,8 @@ impl Core {
         module: ModuleId,
         authentication: DeviceAuthentication,
     ) -> Result<ServiceReply, HubError> {
-        let known = self.usable(&device)?;
+        let known = self.registry.device_mut(&device);
+        let known = known.ok_or_else(|| HubError::DeviceNotFound(device.clone()))?;
         let before = known.modules.insert(module.clone(), authentication.clone());
         if before.is_some_and(|before| before != authentication) {
             let identity = ClientIdentity { device, module: Some(module) };
@@ -74,7 +75,8 @@ impl Core {
         device: DeviceId,
         module: ModuleId,
     ) -> Result<ServiceReply, HubError> {
-        let known = self.usable(&device)?;
+        let known = self.registry.device_mut(&device);
+        let known = known.ok_or_else(|| HubError::DeviceNotFound(device.clone()))?;
         if known.modules.remove(&module).is_none() {
             return Err(HubError::ModuleNotFound(module));
         }
@@ -85,9 +87,19 @@ impl Core {
     }
 
     /// Operations on modules of a device that is missing or disabled are unauthorized, as on a live hub.
-    fn usable(&mut self, device: &DeviceId) -> Result<&mut super::registry::DeviceIdentity, HubError> {
-        let known = self.registry.device_mut(device).filter(|known| known.enabled);
-        known.ok_or_else(|| HubError::UnauthorizedAccess(format!("{device} is missing or disabled")))
+    pub(super) fn usable(
+        &mut self,
+        device: &DeviceId,
+        caller: &Caller,
+        operation: &str,
+        now: Now,
+    ) -> Result<(), HubError> {
+        if self.registry.device(device).is_some_and(|known| known.enabled) {
+            return Ok(());
+        }
+        let refusal = HubError::UnauthorizedAccess(format!("{device} is missing or disabled"));
+        self.record_refusal(caller, operation, Some(device.clone()), &refusal, now);
+        Err(refusal)
     }
 
     pub(super) fn delete_device(&mut self, device: DeviceId, now: Now) -> Result<ServiceReply, HubError> {

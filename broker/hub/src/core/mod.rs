@@ -9,6 +9,7 @@
 pub(crate) mod auth;
 pub(crate) mod calendar;
 pub(crate) mod cloud_to_device;
+mod deliveries;
 mod device;
 mod identities;
 mod key;

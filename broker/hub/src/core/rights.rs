@@ -84,10 +84,22 @@ impl Core {
             return Err(HubError::Forbidden { caller: caller.name.clone(), right });
         }
         let refusal = HubError::UnauthorizedAccess(format!("{operation} needs {right}"));
-        let (device, code) = (device.cloned(), refusal.code());
-        let (operation, caller) = (operation.to_owned(), caller.name.clone());
-        self.record(HubEvent::ServiceOperationRefused { device, operation, caller, code }, now);
+        let device = device.cloned();
+        self.record_refusal(caller, operation, device, &refusal, now);
         Err(refusal)
+    }
+
+    /// Every refusal of the 401 family is a fact, wherever it came from.
+    pub(super) fn record_refusal(
+        &mut self,
+        caller: &Caller,
+        operation: &str,
+        device: Option<DeviceId>,
+        refusal: &HubError,
+        now: Now,
+    ) {
+        let (operation, caller, code) = (operation.to_owned(), caller.name.clone(), refusal.code());
+        self.record(HubEvent::ServiceOperationRefused { device, operation, caller, code }, now);
     }
 
     fn record_failed_attempt(&mut self, caller: &Caller, request: &ServiceRequest, now: Now) {

@@ -31,9 +31,13 @@ impl Core {
                 self.put_device(device, authentication, security_group, now)
             }
             R::PutModule { device, module, authentication } => {
+                self.usable(&device, caller, "put module", now)?;
                 self.put_module(device, module, authentication)
             }
-            R::DeleteModule { device, module } => self.delete_module(device, module),
+            R::DeleteModule { device, module } => {
+                self.usable(&device, caller, "delete module", now)?;
+                self.delete_module(device, module)
+            }
             R::DeleteDevice { device } => self.delete_device(device, now),
             R::SetDeviceEnabled { device, enabled } => self.set_enabled(device, enabled, now),
             R::RegenerateKey { device, module, key } => self.regenerate_key(device, module, key, now),
@@ -94,7 +98,7 @@ impl Core {
             }
             R::DeleteDiagnosticSetting { name } => Ok(self.delete_diagnostic_setting(name, caller, now)),
             R::SetNetworkRules(rules) => Ok(self.set_network_rules(rules, now)),
-            R::PutHubPropertiesJson { json } => self.put_hub_properties(json, now),
+            R::PutHubPropertiesJson { json } => self.put_hub_properties(&json, now),
             R::GetHubProperties => Ok(self.hub_properties()),
             R::PutSecurityGroup { name, group } => Ok(self.put_security_group(&name, group, now)),
             R::PutSecurityGroupJson { name, json } => self.put_security_group_json(&name, json, now),

@@ -118,9 +118,11 @@ impl Twin {
         json!({ "desired": self.desired.to_json(), "reported": self.reported.to_json() })
     }
 
-    /// What the service reads, less the identity.
+    /// What the service reads, less the identity. `version` counts the changes of all sections.
     pub(crate) fn for_service(&self) -> Map<String, Value> {
         let mut view = Map::new();
+        let version = self.desired.version + self.reported.version + self.tags.version - 2;
+        view.insert("version".into(), version.into());
         view.insert("tags".into(), Value::Object(self.tags.values.clone()));
         view.insert("properties".into(), self.for_device());
         view

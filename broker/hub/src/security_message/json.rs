@@ -93,6 +93,7 @@ fn decode_event(raw: &RawEvent, events: &mut Vec<SecurityEvent>) -> Result<(), S
 #[cfg(test)]
 mod tests {
     use hilarm_model::{FlowDirection, SecurityPayload};
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -165,5 +166,17 @@ mod tests {
             assert!(decoded(&bad).is_err(), "{bad}");
         }
         assert!(decode(b"\xFF\xFE").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_mutated_message_never_panics(changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..12)) {
+            let login = json!([{ "ProcessId": 1, "Operation": "Login", "Executable": "/bin/login", "Result": "Fail", "UserId": 0 }]);
+            let events = json!([event("ConnectionCreate", "Triggered", connection()), event("Login", "Triggered", login)]);
+            let mut bytes = message(events).to_string().into_bytes();
+            let length = bytes.len();
+            changes.into_iter().for_each(|(position, byte)| bytes[position % length] = byte);
+            let _ = decode(&bytes);
+        }
     }
 }

@@ -116,6 +116,20 @@ impl Caller {
         Self::new("owner", Right::ALL)
     }
 
+    /// A client of one of IoT Hub's default shared access policies; such policies reach no management plane.
+    pub fn of_policy(name: &str) -> Option<Self> {
+        use Right::{DeviceConnect, RegistryRead, RegistryWrite, ServiceConnect};
+        let rights: &[Right] = match name {
+            "iothubowner" => &[RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect],
+            "service" => &[ServiceConnect],
+            "device" => &[DeviceConnect],
+            "registryRead" => &[RegistryRead],
+            "registryReadWrite" => &[RegistryRead, RegistryWrite],
+            _ => return None,
+        };
+        Some(Self::new(name, rights.iter().copied()))
+    }
+
     /// Whether it has a right.
     pub fn has(&self, right: Right) -> bool {
         self.rights.contains(&right)
@@ -133,6 +147,9 @@ mod tests {
             assert_eq!(right.name().parse(), Ok(right));
             assert!(owner.has(right), "{right}");
         }
+        let policy = Caller::of_policy("registryRead").unwrap();
+        assert!(policy.has(Right::RegistryRead) && !policy.has(Right::ServiceConnect));
+        assert_eq!(Caller::of_policy("intern"), None);
         assert_eq!("everything".parse::<Right>(), Err(UnknownRight("everything".into())));
     }
 }

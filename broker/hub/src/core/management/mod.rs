@@ -1,10 +1,11 @@
 //! The management plane: what Azure Resource Manager holds of a hub beside its identities. Certificates
-//! (`certificates`), diagnostic settings (`diagnostics`), network rules (`network`), and what Defender is
-//! configured with (`security_groups`, `security_solutions`). Answers have the shapes of ARM.
+//! (`certificates`), diagnostic settings (`diagnostics`), network rules (`network`,
+//! `hub_properties`), and what Defender is configured with (`security_groups`, `security_solutions`). Answers have the shapes of ARM.
 
 pub(super) mod certificates;
 pub(super) mod diagnostics;
-pub(super) mod duration;
+mod duration;
+mod hub_properties;
 pub(super) mod network;
 pub(super) mod security_groups;
 pub(super) mod security_solutions;

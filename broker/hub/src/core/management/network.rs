@@ -7,7 +7,6 @@ use hilarm_model::{FilterAction, FilterRule, HubEvent, NetworkRules, Now};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{answer, hub_id};
 use crate::core::Core;
 use crate::service::{HubError, ServiceReply};
 
@@ -18,6 +17,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// The rules in force.
+    pub(super) fn rules(&self) -> &NetworkRules {
+        &self.rules
+    }
+
     /// The first rule that covers the address decides, else the default action.
     pub(crate) fn admits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -27,13 +31,8 @@ impl Network {
 }
 
 #[derive(Deserialize)]
-struct RawHub {
-    properties: RawProperties,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawProperties {
+struct RawRules {
     network_rule_sets: Option<RawRuleSets>,
     #[serde(default)]
     ip_filter_rules: Vec<RawFilter<OlderAction>>,
@@ -101,24 +100,24 @@ impl<A: Into<FilterAction>> RawFilter<A> {
     }
 }
 
-/// The rules that a body of the hub's PUT states.
-fn read(json: Value) -> Result<NetworkRules, HubError> {
-    let hub: RawHub =
-        serde_json::from_value(json).map_err(|why| HubError::ArgumentInvalid(why.to_string()))?;
-    match hub.properties.network_rule_sets {
+/// The rules that the hub's properties state.
+pub(super) fn read(properties: &Value) -> Result<NetworkRules, HubError> {
+    let raw = RawRules::deserialize(properties).map_err(|why| HubError::ArgumentInvalid(why.to_string()))?;
+    match raw.network_rule_sets {
         Some(sets) => {
             let rules = sets.ip_rules.into_iter().map(RawFilter::rule).collect::<Result<_, _>>()?;
             Ok(NetworkRules { default_action: sets.default_action.into(), rules, stated: true })
         }
         None => {
-            let rules = hub.properties.ip_filter_rules.into_iter().map(RawFilter::rule);
+            let rules = raw.ip_filter_rules.into_iter().map(RawFilter::rule);
             let rules = rules.collect::<Result<_, _>>()?;
             Ok(NetworkRules { default_action: FilterAction::Allow, rules, stated: false })
         }
     }
 }
 
-fn write(rules: &NetworkRules) -> Value {
+/// The rules as properties of the hub.
+pub(super) fn write(rules: &NetworkRules) -> Value {
     let filter = |rule: &FilterRule| {
         let action = match (rule.action, rules.stated) {
             (FilterAction::Allow, true) => "Allow",
@@ -143,32 +142,6 @@ impl Core {
         self.management.network = Network { rules };
         ServiceReply::Done
     }
-
-    pub(in crate::core) fn put_hub_properties(
-        &mut self,
-        json: Value,
-        now: Now,
-    ) -> Result<ServiceReply, HubError> {
-        self.set_network_rules(read(json)?, now);
-        Ok(self.hub_properties())
-    }
-
-    pub(in crate::core) fn hub_properties(&self) -> ServiceReply {
-        let mut properties = write(&self.management.network.rules);
-        if let Some(properties) = properties.as_object_mut() {
-            properties.insert("hostName".into(), self.config.host.as_str().into());
-            properties.insert("state".into(), "Active".into());
-        }
-        let hub = hub_id(&self.config.host);
-        let name = hub.rsplit('/').next().unwrap_or_default();
-        let body = json!({
-            "id": hub,
-            "name": name,
-            "type": "Microsoft.Devices/IotHubs",
-            "properties": properties,
-        });
-        answer(200, body)
-    }
 }
 
 #[cfg(test)]
@@ -176,7 +149,7 @@ mod tests {
     use super::*;
 
     fn network(json: Value) -> Network {
-        Network { rules: read(json).unwrap() }
+        Network { rules: read(&json).unwrap() }
     }
 
     fn admits(network: &Network, address: &str) -> bool {
@@ -187,7 +160,7 @@ mod tests {
     fn the_first_rule_that_covers_an_address_decides() {
         let rule = |name: &str, action: &str, mask: &str| json!({"filterName": name, "action": action, "ipMask": mask});
         let rules = [rule("office", "Accept", "198.51.100.7"), rule("rest", "Reject", "198.51.100.0/24")];
-        let network = network(json!({"properties": {"ipFilterRules": rules}}));
+        let network = network(json!({"ipFilterRules": rules}));
         assert!(admits(&network, "198.51.100.7"));
         assert!(!admits(&network, "198.51.100.8"));
         assert!(!admits(&network, "::ffff:198.51.100.8"), "a mapped address is the address");
@@ -197,7 +170,7 @@ mod tests {
     #[test]
     fn rule_sets_keep_out_whom_no_rule_names() {
         let allow = json!([{"filterName": "plant", "action": "Allow", "ipMask": "10.42.0.0/24"}]);
-        let network = network(json!({"properties": {"networkRuleSets": {"ipRules": allow}}}));
+        let network = network(json!({"networkRuleSets": {"ipRules": allow}}));
         assert!(admits(&network, "10.42.0.2") && !admits(&network, "10.43.0.2"));
         let text = write(&network.rules).to_string();
         assert!(text.contains(r#""defaultAction":"Deny""#), "{text}");
@@ -206,14 +179,14 @@ mod tests {
     #[test]
     fn without_rules_everybody_is_let_in() {
         assert!(admits(&Network::default(), "203.0.113.1"));
-        assert!(admits(&network(json!({"properties": {}})), "2001:db8::1"));
+        assert!(admits(&network(json!({})), "2001:db8::1"));
     }
 
     #[test]
     fn a_mask_or_action_that_is_none_is_refused() {
         let one = |action: &str, mask: &str| {
             let rules = [json!({"filterName": "x", "action": action, "ipMask": mask})];
-            read(json!({"properties": {"ipFilterRules": rules}})).map_err(|why| why.code())
+            read(&json!({"ipFilterRules": rules})).map_err(|why| why.code())
         };
         assert!(one("Accept", "10.0.0.0/8").is_ok());
         assert_eq!(one("Accept", "10.0.0.0/33"), Err(400_004));

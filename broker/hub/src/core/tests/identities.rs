@@ -81,7 +81,12 @@ fn a_device_without_symmetric_keys_has_none_to_regenerate() {
 fn modules_of_a_missing_or_disabled_device_are_unauthorized() {
     let mut core = core();
     set_enabled(&mut core, false);
+    facts(&mut core);
     assert_eq!(put_module(&mut core, 1).unwrap_err().code(), 401_002);
+    let facts = facts(&mut core);
+    let [HubEvent::ServiceOperationRefused { device: Some(_), code: 401_002, .. }] = facts[..] else {
+        panic!("{facts:?}")
+    };
     set_enabled(&mut core, true);
     assert_eq!(put_module(&mut core, 1), Ok(ServiceReply::Done));
     core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();

@@ -154,6 +154,25 @@ fn network_rules_are_a_fact_and_hold_from_then_on() {
     ));
 }
 
+#[test]
+fn properties_of_the_hub_rule_deliveries_and_lifetime_of_messages() {
+    let mut core = core();
+    let put = |count: u32, ttl: &str| ServiceRequest::PutHubPropertiesJson {
+        json: json!({ "properties": {
+            "cloudToDevice": { "maxDeliveryCount": count, "defaultTtlAsIso8601": ttl },
+        }}),
+    };
+    let reply = managed(&mut core, put(1, "PT2M")).unwrap();
+    assert_eq!(reply.body["properties"]["cloudToDevice"]["maxDeliveryCount"], 1);
+    for (count, ttl) in [(0, "PT2M"), (101, "PT2M"), (1, "PT59S"), (1, "P3D"), (1, "soon")] {
+        assert_eq!(managed(&mut core, put(count, ttl)).unwrap_err().code(), 400_004, "{count} {ttl}");
+    }
+    send(&mut core, "m1", at(0)).unwrap();
+    facts(&mut core);
+    core.handle_timeout(at(120));
+    assert!(matches!(facts(&mut core)[..], [HubEvent::CloudToDeviceDeadLettered { .. }]));
+}
+
 fn put_group(core: &mut Core, properties: Value) -> Result<ManagedReply, HubError> {
     let json = json!({ "properties": properties });
     managed(core, ServiceRequest::PutSecurityGroupJson { name: "Plant".into(), json })
