@@ -21,6 +21,7 @@ mod engine;
 mod judgement;
 mod kind;
 mod ledger;
+mod output;
 mod posture;
 mod range_row;
 mod ranges;
@@ -44,6 +45,10 @@ pub use engine::Defender;
 pub use judgement::Judgement;
 pub use kind::EventKind;
 pub use ledger::{ALERTS_MAX, DEDUPLICATION};
+pub use output::{
+    SecurityIotRawEvent, SecurityRecommendation, arm_alert, compliance_finding, detection_finding,
+    security_iot_raw_events, security_recommendations,
+};
 pub use posture::{Finding, Posture, Recommendation, RecommendationState};
 pub use reference::alert_reference;
 pub use roster::RegisteredKind;

@@ -14,6 +14,7 @@ use crate::alert::{Alert, Entity, Subject};
 use crate::attack::tactics;
 use crate::catalogue::detection;
 use crate::detection::Detection;
+use crate::posture::Recommendation;
 
 /// Namespace of all ids that hilarm derives: UUIDv5 of the URL of its repository.
 const HILARM: Uuid = Uuid::from_u128(0x6c1a_ffa5_1799_59ee_bed4_8bb6_4415_489c);
@@ -145,7 +146,7 @@ pub fn security_alert(alert: &Alert, context: &AlertContext) -> SecurityAlert {
 
 /// UUIDv5 of (scenario, slug, entity, subject, window or ordinal). A window is only unique together with
 /// its rule, which may change while a scenario runs.
-fn system_alert_id(alert: &Alert, context: &AlertContext) -> Uuid {
+pub(crate) fn system_alert_id(alert: &Alert, context: &AlertContext) -> Uuid {
     let entity = match &alert.entity {
         Entity::Device(device) => format!("device:{device}"),
         Entity::Hub => "hub".to_owned(),
@@ -160,6 +161,11 @@ fn system_alert_id(alert: &Alert, context: &AlertContext) -> Uuid {
     };
     let name = [alert.slug, &entity, &subject, &which].join("\n");
     Uuid::new_v5(&context.namespace, name.as_bytes())
+}
+
+/// UUIDv5 of (scenario, slug): there is one recommendation of each kind.
+pub(crate) fn recommendation_id(recommendation: &Recommendation, context: &AlertContext) -> Uuid {
+    Uuid::new_v5(&context.namespace, recommendation.slug.as_bytes())
 }
 
 fn entity_name<'a>(alert: &'a Alert, context: &'a AlertContext) -> &'a str {
@@ -179,7 +185,7 @@ fn extended_properties(alert: &Alert, detection: &Detection, context: &AlertCont
 }
 
 /// Entities as Sentinel names them; `$id` and `$ref` link the device to its hub.
-fn entities(alert: &Alert, context: &AlertContext) -> Value {
+pub(crate) fn entities(alert: &Alert, context: &AlertContext) -> Value {
     let mut entities =
         vec![json!({ "$id": "1", "ResourceId": context.resource_id(), "Type": "azure-resource" })];
     if let Entity::Device(device) = &alert.entity {
