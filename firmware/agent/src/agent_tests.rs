@@ -180,6 +180,42 @@ fn security_messages_go_out_from_the_first_collection_on_at_least_once() {
     assert!(sent.iter().all(|publish| publish.id.is_some()));
 }
 
+const SETTINGS: &str = "ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration";
+
+#[test]
+fn desired_properties_change_the_intervals_of_the_collectors_and_a_twin_read_later_says_the_same() {
+    let low = |value: &str| format!(r#"{{"lowPriorityMessageFrequency":{{"value":"{value}"}}}}"#);
+    let mut world = World::connected();
+    world.run_for_s(100);
+    let before = world.published(&topics::security_message("pump-1")).len();
+    let body = format!(r#"{{"{SETTINGS}":{},"$version":2}}"#, low("PT5S"));
+    let topic = "$iothub/twin/PATCH/properties/desired/?$version=2";
+    world.hub_sends(peer::publish(topic, body.as_bytes(), None));
+    world.run_for_s(100);
+    let faster = world.published(&topics::security_message("pump-1")).len();
+    assert!((19..=21).contains(&(faster - before)), "{before} {faster}");
+    let body = format!(
+        r#"{{"desired":{{"{SETTINGS}":{},"$version":3}},"reported":{{"$version":1}}}}"#,
+        low("PT50S")
+    );
+    world.hub_sends(peer::publish("$iothub/twin/res/200/?$rid=1", body.as_bytes(), None));
+    world.run_for_s(100);
+    let slower = world.published(&topics::security_message("pump-1")).len();
+    assert!((2..=3).contains(&(slower - faster)), "{faster} {slower}");
+}
+
+#[test]
+fn desired_properties_of_hostile_shape_are_acknowledged_and_change_nothing() {
+    let mut world = World::connected();
+    let topic = "$iothub/twin/PATCH/properties/desired/?$version=2";
+    let deep = "[".repeat(10_000);
+    for body in ["", "[]", "1", &deep, &format!(r#"{{"{SETTINGS}":[1]}}"#), "\u{0}"] {
+        world.hub_sends(peer::publish(topic, body.as_bytes(), None));
+    }
+    world.run_for_s(600);
+    assert!((9..=10).contains(&world.published(&topics::security_message("pump-1")).len()));
+}
+
 #[test]
 fn an_unconnected_device_keeps_its_last_collection_for_the_connection() {
     let mut world = World::new(sas_config());
