@@ -1,5 +1,6 @@
 //! IoT Hub as a sans-I/O state machine: identities, authentication with exact causes, MQTT 3.1.1, twins,
-//! direct methods, cloud-to-device messages, and security messages decoded into facts.
+//! direct methods, cloud-to-device messages, file uploads, security messages decoded into facts, and the
+//! service and management planes with the rights of their callers.
 //!
 //! `core` is protocol-neutral; `mqtt` and `https` are adapters on it; `security_message` decodes what Defender
 //! agents send. This room never learns that it is attacked: it answers as IoT Hub answers and records facts. It

@@ -18,7 +18,7 @@ const TTL_MAX: Duration = Duration::from_secs(2 * 86_400);
 const PROPERTIES_BYTES_MAX: usize = 16 * 1024;
 const MESSAGE_ID_BYTES_MAX: usize = 128;
 
-/// The property with which a sender asks for feedback.
+/// The property with which a sender asks for feedback; the device sees it too.
 const ACKNOWLEDGEMENT: &str = "iothub-ack";
 
 /// Feedback that nobody takes is dropped after an hour, IoT Hub's default.
@@ -57,7 +57,7 @@ impl Core {
         device: DeviceId,
         message_id: String,
         payload: Vec<u8>,
-        mut properties: BTreeMap<String, String>,
+        properties: BTreeMap<String, String>,
         ttl: Option<Duration>,
         now: Now,
     ) -> Result<ServiceReply, HubError> {
@@ -66,8 +66,8 @@ impl Core {
         if !(TTL_MIN..=TTL_MAX).contains(&ttl) {
             return Err(HubError::ArgumentInvalid("ttl lies outside 1 minute to 2 days".into()));
         }
-        let acknowledgement =
-            properties.remove(ACKNOWLEDGEMENT).map_or(Ok(Acknowledgement::None), |text| text.parse())?;
+        let acknowledgement = properties.get(ACKNOWLEDGEMENT).map(|text| text.parse()).transpose()?;
+        let acknowledgement = acknowledgement.unwrap_or_default();
         self.check_size(&message_id, &payload, &properties)?;
         let device = identity.device.clone();
         let queue = self.queues.entry(device.clone()).or_default();

@@ -158,6 +158,9 @@ fn feedback_tells_what_the_sender_asked_for_and_is_taken_once() {
     ];
     assert_eq!(feedback(&mut core, at(2)), expected);
     assert_eq!(feedback(&mut core, at(2)), []);
+    send_with(&mut core, "m", "full").unwrap();
+    let received = receive(&mut core, at(2)).unwrap();
+    assert_eq!(received.properties["iothub-ack"], "full", "the device sees what was asked for");
     assert_eq!(send_with(&mut core, "m", "perhaps").unwrap_err().code(), 400_004);
 }
 
