@@ -13,6 +13,7 @@ mod allow_list;
 mod attack;
 mod authentication;
 mod catalogue;
+mod connections;
 mod control_plane;
 mod counting;
 mod detection;

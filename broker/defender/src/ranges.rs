@@ -8,13 +8,10 @@
 //! the cost of an event does not depend on the number of devices or rules.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hilarm_model::{
-    AllowList, AllowRuleType, Flow, FlowProtocol, RangeRule, RangeRuleType, SecurityGroup, Timestamp,
-};
+use hilarm_model::{AllowList, AllowRuleType, Flow, RangeRule, RangeRuleType, SecurityGroup, Timestamp};
 
 use crate::alert::{RangeBreach, Side};
 use crate::allow_list::Allowed;
@@ -29,13 +26,10 @@ pub(crate) struct GroupIndex(u32);
 
 /// Index of a gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct GaugeIndex(u32);
+pub(crate) struct GaugeIndex(u32);
 
 /// The group of devices without a tag, and of ids that nobody registered.
 const DEFAULT_GROUP: &str = "default";
-
-/// Distinct connections of a device that one window counts; beyond, the count stays.
-pub(crate) const CONNECTIONS_MAX: usize = 65_536;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +42,6 @@ pub(crate) enum Unit<'a> {
     Connection(&'a Flow),
 }
 
-/// Protocol, local address and port, remote address and port.
-type ConnectionKey = (FlowProtocol, IpAddr, u16, IpAddr, u16);
-
 /// A device's count in one window of one gauge. Small: most events touch one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
@@ -58,31 +49,6 @@ pub(crate) struct Tally {
     window: Window,
     count: u64,
     breached: bool,
-}
-
-/// The connections that a tally of the same gauge and window counted.
-#[derive(Debug)]
-pub(crate) struct Connections {
-    gauge: GaugeIndex,
-    window: Window,
-    seen: BTreeSet<ConnectionKey>,
-}
-
-impl Device {
-    /// Whether the connection is the first of its kind in the window.
-    fn is_new(&mut self, gauge: GaugeIndex, window: Window, flow: &Flow) -> bool {
-        let all = &mut self.reported.get_or_insert_default().connections;
-        let same = |known: &Connections| known.gauge == gauge && known.window.number == window.number;
-        let place = all.iter().position(same).unwrap_or_else(|| {
-            all.retain(|known| known.gauge != gauge && !known.window.over(window.start));
-            all.push(Connections { gauge, window, seen: BTreeSet::new() });
-            all.len() - 1
-        });
-        let (local, remote) = (flow.local_address.to_canonical(), flow.remote_address.to_canonical());
-        let key = (flow.protocol, local, flow.local_port, remote, flow.remote_port);
-        let seen = &mut all[place].seen;
-        seen.len() < CONNECTIONS_MAX && seen.insert(key)
-    }
 }
 
 /// A detection that counts, at its slot in every group.

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use hilarm_model::{DeviceId, FlowProtocol, RegisteredAuthentication, Timestamp};
 
-use crate::ranges::{Connections, GroupIndex, Tally};
+use crate::connections::Connections;
+use crate::ranges::{GroupIndex, Tally};
 
 /// Index of a device in the roster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,13 +4,16 @@
 use std::collections::BTreeSet;
 
 use hilarm_model::RefusalCause::{SasExpired, SasInvalidSignature, X509Expired};
-use hilarm_model::{HubEvent, HubRecord, SecurityGroup, Timestamp};
+use hilarm_model::{
+    AllowRuleType, FilterAction, HubEvent, HubRecord, RangeRuleType, SecurityGroup, Timestamp,
+};
 use proptest::prelude::*;
 
 use super::fixture::{
-    at, configured, flow, group, id, mismatch, refused, registered, report, telemetry, threats,
+    allowing, at, certificate_written, configured, flow, group, id, listening, mismatch, network_rules,
+    ranged, refused, registered, removed, report, service_refused, telemetry, threats,
 };
-use crate::{Alert, Defender, Entity, Side, catalogue};
+use crate::{Alert, Defender, Entity, Recommendation, Side, catalogue};
 
 const DEVICES: [&str; 3] = ["pump-1", "pump-2", "valve-1"];
 const GROUPS: [&str; 2] = ["default", "lab"];
@@ -34,7 +37,28 @@ fn event() -> impl Strategy<Value = HubEvent> {
             .prop_map(|(device, host)| report(device, vec![flow(&format!("198.51.100.{host}"), 1, 1)])),
         1 => prop::sample::select(vec!["", "198.51.100.0/31", "198.51.100.3"]).prop_map(threats),
         1 => Just(HubEvent::CalendarAdvanced { from: at(0) }),
+        2 => further(),
         1 => Just(HubEvent::MonitoringStarted),
+    ]
+}
+
+/// The control plane, device state, allow lists and range rules of other kinds.
+fn further() -> impl Strategy<Value = HubEvent> {
+    let device = || prop::sample::select(&DEVICES[..]);
+    let outbound = AllowRuleType::ConnectionToIpNotAllowed;
+    let rules = vec![
+        ranged(RangeRuleType::ActiveConnections, 1, 2, 60),
+        ranged(RangeRuleType::UnauthorizedOperations, 1, 1, 60),
+        allowing(outbound, &["198.51.100.1/32"]),
+    ];
+    prop_oneof![
+        prop::sample::select(rules).prop_map(|rules| configured("default", rules)),
+        device().prop_map(removed),
+        device().prop_map(|device| service_refused(Some(device))),
+        device().prop_map(|device| listening(device, &[49152])),
+        (0..2u8).prop_map(|number| certificate_written(&format!("root-{number}"), 403, None)),
+        prop::sample::select(vec!["10.42.0.0/16", "10.42.0.0/15"])
+            .prop_map(|network| network_rules(FilterAction::Deny, &[(FilterAction::Allow, network)])),
     ]
 }
 
@@ -60,9 +84,9 @@ fn records() -> impl Strategy<Value = Vec<HubRecord>> {
     })
 }
 
-fn outcome(defender: &Defender) -> (&[Alert], Vec<u64>, Option<Timestamp>) {
+fn outcome(defender: &Defender) -> (&[Alert], &[Recommendation], Vec<u64>, Option<Timestamp>) {
     let considered = catalogue().iter().map(|entry| defender.considered(entry.slug)).collect();
-    (defender.alerts(), considered, defender.poll_timeout())
+    (defender.alerts(), defender.recommendations(), considered, defender.poll_timeout())
 }
 
 proptest! {

@@ -11,3 +11,4 @@ mod range_rules;
 mod security_alerts;
 mod seed_rows;
 mod semantics;
+mod settled;

@@ -73,9 +73,11 @@ fn is(value: &Value, kind: &str) -> bool {
         "bool" => value.is_boolean(),
         "texts" => value.as_object().is_some_and(|members| members.values().all(Value::is_string)),
         "object" => value.is_object(),
-        _ => kind
-            .strip_prefix('=')
-            .is_some_and(|constant| *value == json!(constant) || value.to_string() == constant),
+        _ => {
+            let constant = kind.strip_prefix('=');
+            let number = constant.and_then(|constant| constant.parse::<u64>().ok());
+            constant.is_some() && (text == constant || (number.is_some() && value.as_u64() == number))
+        }
     }
 }
 
