@@ -8,7 +8,7 @@ mod reply;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hilarm_model::{DeviceId, ModuleId, NetworkRules, Profile, Protocol, SecurityGroup, ThreatList};
+use hilarm_model::{DeviceId, ModuleId, NetworkRules, Profile, Protocol, SecurityGroup, ThreatList, Tuning};
 use serde_json::Value;
 
 pub use self::caller::{Caller, Right, UnknownRight};
@@ -191,6 +191,8 @@ pub enum ServiceRequest {
     LoadThreatList(ThreatList),
     /// Chooses the defender's profile.
     ConfigureProfile(Profile),
+    /// Sets the defender's knobs.
+    TuneDefender(Tuning),
     /// Starts monitoring: windows count from now on.
     StartMonitoring,
     /// Merges a patch into the desired properties; null deletes.

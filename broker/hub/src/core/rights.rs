@@ -12,7 +12,9 @@ use crate::service::{Caller, HubError, Right, ServiceRequest};
 fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<&DeviceId>)> {
     use ServiceRequest as R;
     Some(match request {
-        R::LoadThreatList(_) | R::StartMonitoring | R::ConfigureProfile(_) => return None,
+        R::LoadThreatList(_) | R::StartMonitoring | R::ConfigureProfile(_) | R::TuneDefender(_) => {
+            return None;
+        }
         // The blob store asks for the signature it was granted with.
         R::PutBlob { .. } => return None,
         R::PutDevice { device, .. } => (Right::RegistryWrite, "put device", Some(device)),

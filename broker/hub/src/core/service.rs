@@ -109,6 +109,7 @@ impl Core {
             R::DeleteSecuritySolution { name } => Ok(self.delete_security_solution(&name)),
             R::LoadThreatList(list) => self.fact(HubEvent::ThreatListLoaded(list), now),
             R::ConfigureProfile(profile) => self.fact(HubEvent::ProfileConfigured(profile), now),
+            R::TuneDefender(tuning) => self.fact(HubEvent::DefenderTuned(tuning), now),
             R::StartMonitoring => self.fact(HubEvent::MonitoringStarted, now),
         }
     }

@@ -1,6 +1,8 @@
 //! The management plane: certificates, diagnostic settings, network rules and Defender's configuration.
 
-use hilarm_model::{AllowList, AllowRuleType, CertificateChange, NetworkRules, RangeRuleType};
+use hilarm_model::{
+    AllowList, AllowRuleType, CertificateChange, NetworkRules, Profile, RangeRuleType, Tuning,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::*;
@@ -251,6 +253,16 @@ fn a_group_is_found_and_deleted_under_its_name_in_any_case() {
     assert_eq!(managed(&mut core, delete()).unwrap().status, 200);
     assert_eq!(managed(&mut core, delete()).unwrap().status, 204);
     assert_eq!(facts(&mut core), [HubEvent::SecurityGroupRemoved { name: "plant".into() }]);
+}
+
+#[test]
+fn profile_and_knobs_of_the_defender_are_facts() {
+    let mut core = core();
+    let tuning = Tuning { include_device_twins: true, ..Tuning::default() };
+    core.service(ServiceRequest::ConfigureProfile(Profile::AzureFaithful), at(1)).unwrap();
+    core.service(ServiceRequest::TuneDefender(tuning), at(1)).unwrap();
+    let expected = [HubEvent::ProfileConfigured(Profile::AzureFaithful), HubEvent::DefenderTuned(tuning)];
+    assert_eq!(facts(&mut core), expected);
 }
 
 #[test]
