@@ -12,6 +12,10 @@ use crate::io::{Input, Socket};
 use crate::mqtt::peer;
 use crate::testing::{OnOpen, World, sas_config};
 
+/// The shortest interval that the twin can ask for.
+const FASTEST: &[u8] = br#"{"ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration":
+    {"lowPriorityMessageFrequency":{"value":"PT1S"},"highPriorityMessageFrequency":{"value":"PT1S"}}}"#;
+
 #[derive(Clone, Debug)]
 enum Step {
     Command(Command),
@@ -28,8 +32,13 @@ fn step() -> impl Strategy<Value = Step> {
     let behaviour = proptest::sample::select(
         behaviours::all().iter().map(|behaviour| behaviour.name.to_string()).collect::<Vec<_>>(),
     );
+    let text = |name: &str, value: &str| (name.to_string(), Value::Text(value.to_string()));
     let args = [
-        ("address".to_string(), Value::Text("192.0.2.1".to_string())),
+        text("address", "192.0.2.1"),
+        text("device", "pump-2"),
+        text("executable", "/tmp/miner"),
+        text("module", "maintenance"),
+        text("user", "backdoor"),
         ("count".to_string(), Value::Int(500)),
     ];
     let pick = move |name: &str| -> Vec<(String, Value)> {
@@ -41,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(peer::connack(false, 0)),
         Just(peer::publish("$iothub/methods/POST/set-interval/?$rid=1", br#"{"interval_ms":0}"#, None)),
         Just(peer::publish("$iothub/twin/PATCH/properties/desired/?$version=2", b"{}", Some(1))),
+        Just(peer::publish("$iothub/twin/PATCH/properties/desired/?$version=3", FASTEST, None)),
     ];
     prop_oneof![
         (proptest::option::of(0u16..3), proptest::option::of(0u32..3000))
