@@ -35,7 +35,7 @@ impl Counting<'_> {
     /// One more for the device. What a stranger sends counts for no device.
     pub fn one(&mut self, device: &DeviceId) {
         *self.considered += u64::from(self.monitoring);
-        if let Some(index) = self.roster.find(device) {
+        if let Some(index) = self.find(device) {
             self.count(index, Unit::Event);
         }
     }
@@ -55,11 +55,14 @@ impl Counting<'_> {
         self.count(index, Unit::Claim);
     }
 
-    /// One more for the device, if this connection was not counted in the window before.
-    pub fn connection(&mut self, device: &DeviceId, flow: &Flow) {
-        *self.considered += u64::from(self.monitoring);
-        if let Some(index) = self.roster.find(device) {
-            self.count(index, Unit::Connection(flow));
+    /// One more for the device for each connection that was not counted in the window before.
+    pub fn connections<'f>(&mut self, device: &DeviceId, flows: impl Iterator<Item = &'f Flow>) {
+        let index = self.find(device);
+        for flow in flows {
+            *self.considered += u64::from(self.monitoring);
+            if let Some(index) = index {
+                self.count(index, Unit::Connection(flow));
+            }
         }
     }
 
@@ -71,6 +74,11 @@ impl Counting<'_> {
     /// The knobs in force.
     pub fn tuning(&self) -> Tuning {
         self.settings.tuning
+    }
+
+    /// The device, where the rule is enabled for anybody.
+    fn find(&self, device: &DeviceId) -> Option<DeviceIndex> {
+        if self.ranges.is_enabled(self.slot) { self.roster.find(device) } else { None }
     }
 
     fn count(&mut self, index: DeviceIndex, unit: Unit<'_>) {

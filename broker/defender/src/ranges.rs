@@ -90,6 +90,8 @@ pub(crate) struct Ranges {
     /// Start of monitoring: windows count from here.
     origin: Option<Timestamp>,
     counters: Vec<Counter>,
+    /// In how many groups each counter's rule is enabled.
+    enabled: Vec<usize>,
     groups: Vec<Group>,
     names: BTreeMap<String, GroupIndex>,
     gauges: Vec<Gauge>,
@@ -101,6 +103,7 @@ impl Ranges {
     /// A further detection that counts; answers its slot.
     pub(crate) fn add_counter(&mut self, detection: &'static Detection, rule: RangeRuleType) -> usize {
         self.counters.push(Counter { detection, rule });
+        self.enabled.push(0);
         self.counters.len() - 1
     }
 
@@ -148,6 +151,11 @@ impl Ranges {
         group.allow_lists.get(&rule).map(|allowed| (Arc::clone(allowed), group.name.as_str()))
     }
 
+    /// Whether any group counts at this slot; where none does, no device needs to be looked up.
+    pub(crate) fn is_enabled(&self, slot: usize) -> bool {
+        self.enabled.get(slot).is_some_and(|groups| *groups > 0)
+    }
+
     /// Whether events of unregistered ids count at this slot.
     pub(crate) fn counts_strangers(&self, slot: usize) -> bool {
         self.strangers_group().is_some_and(|group| self.groups[group.0 as usize].gauges[slot].is_some())
@@ -170,11 +178,13 @@ impl Ranges {
             }
             if let Some(gauge) = previous {
                 self.gauges[gauge.0 as usize].enabled_since = None;
+                self.enabled[slot] -= 1;
             }
             let next = rule.map(|rule| self.intern(group, slot, rule));
             self.groups[group.0 as usize].gauges[slot] = next;
             if let Some(gauge) = next {
                 self.gauges[gauge.0 as usize].enabled_since = Some(at);
+                self.enabled[slot] += 1;
                 self.schedule(gauge, at);
             }
         }
@@ -188,11 +198,10 @@ impl Ranges {
         (index, unit): (DeviceIndex, Unit<'_>),
         position: Position,
     ) {
-        let strangers = self.strangers_group();
         let Some(device) = roster.get_mut(index) else { return };
         let group = match (device.membership, unit) {
             (Some(membership), _) => Some(membership.group),
-            (None, Unit::Claim) => strangers,
+            (None, Unit::Claim) => self.strangers_group(),
             (None, _) => None,
         };
         let Some((origin, group)) = self.origin.zip(group) else { return };

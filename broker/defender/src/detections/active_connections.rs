@@ -39,9 +39,7 @@ pub(crate) static DETECTION: Detection = RangeRow {
 
 fn counts(event: &HubEvent, counting: &mut Counting<'_>) {
     let Some((device, events)) = security_events(event) else { return };
-    for flow in events.iter().flat_map(flows).filter(|flow| has_ports(flow)) {
-        counting.connection(device, flow);
-    }
+    counting.connections(device, events.iter().flat_map(flows).filter(|flow| has_ports(flow)));
 }
 
 #[cfg(test)]
