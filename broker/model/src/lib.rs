@@ -19,7 +19,8 @@ pub use event::{
 pub use id::{ConnectionId, DeviceId, InvalidId, ModuleId};
 pub use peer::{PeerFacts, TlsVersion};
 pub use rules::{
-    AllowList, AllowRuleType, InvalidRange, Profile, RangeRule, RangeRuleType, SecurityGroup, ThreatList, Tuning,
+    AllowList, AllowRuleType, InvalidRange, Profile, RangeRule, RangeRuleType, SecurityGroup, ThreatList,
+    Tuning,
 };
 pub use security::{
     AgentIdentity, Flow, FlowDirection, FlowProtocol, ListeningPort, Login, ProcessCreate, SecurityEvent,
