@@ -1,11 +1,12 @@
 //! Judging a run, after it: proof, then the closed world of expectations. Nothing here runs anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hilarm_defender::{Alert, Entity, Side};
+use hilarm_defender::{Alert, Entity, Recommendation, RecommendationState, Side};
 use hilarm_scenario::{Expect, Proof};
 use serde::Serialize;
 
+use crate::flows::unreported;
 use crate::journal::{Entry, HarnessRecord, Journal};
 use crate::matching::matches;
 use crate::script::describe;
@@ -111,6 +112,51 @@ pub(crate) fn compare_alerts(expect: &Expect, alerts: &[Alert]) -> Vec<Finding> 
     findings
 }
 
+/// Compares recommendations with what was expected, in a closed world.
+pub(crate) fn compare_recommendations(expect: &Expect, raised: &[Recommendation]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, expected) in expect.recommendations.iter().enumerate() {
+        let state = match expected.state {
+            hilarm_scenario::RecommendationState::Active => RecommendationState::Active,
+            hilarm_scenario::RecommendationState::Resolved => RecommendationState::Resolved,
+        };
+        let devices: BTreeSet<_> = expected.devices.iter().cloned().collect();
+        let slug = &expected.recommendation;
+        let wrong = match raised.iter().find(|raised| raised.slug == slug) {
+            None => format!("{slug}: expected {state:?}, never raised"),
+            Some(raised) if raised.state != state => {
+                format!("{slug}: expected {state:?}, is {:?}", raised.state)
+            }
+            Some(raised) if raised.finding.devices != devices => {
+                format!("{slug}: expected to be about {devices:?}, is about {:?}", raised.finding.devices)
+            }
+            Some(_) => continue,
+        };
+        findings.push(Finding::at(format!("expect.recommendations[{at}]"), wrong));
+    }
+    let expected = |slug: &str| expect.recommendations.iter().any(|known| known.recommendation == slug);
+    for raised in raised.iter().filter(|raised| !expected(raised.slug)) {
+        let message = format!("{} was raised and is not expected", raised.slug);
+        findings.push(Finding::at("expect.recommendations", message));
+    }
+    findings
+}
+
+/// Compares the connections that devices kept to themselves with what was expected, if it was.
+pub(crate) fn compare_flows(expect: &Expect, journal: &Journal) -> Option<Finding> {
+    let expected = expect.unreported_flows?;
+    let found = unreported(journal);
+    (found.len() as u64 != expected).then(|| {
+        let shown: Vec<_> = found
+            .iter()
+            .map(|(device, address, port)| format!("{device} to {address} port {port}"))
+            .collect();
+        let message =
+            format!("{} connections were never reported, expected {expected}: {shown:?}", found.len());
+        Finding::at("expect.unreported_flows", message)
+    })
+}
+
 fn times(count: u64) -> String {
     match count {
         0 => "never".to_owned(),
@@ -135,13 +181,31 @@ pub(crate) fn unaccounted_bytes(journal: &Journal) -> Vec<Finding> {
 }
 
 /// What a snapshot holds of an alert: nothing that a clock, a port or a byte count could move.
-pub(crate) fn snapshot_text(alerts: &[Alert], raised_in: impl Fn(u64) -> Option<String>) -> String {
-    if alerts.is_empty() {
+pub(crate) fn snapshot_text(
+    alerts: &[Alert],
+    recommendations: &[Recommendation],
+    raised_in: impl Fn(u64) -> Option<String>,
+) -> String {
+    if alerts.is_empty() && recommendations.is_empty() {
         return "no alerts\n".to_owned();
     }
     let mut blocks: Vec<String> = alerts.iter().map(|alert| snapshot_block(alert, &raised_in)).collect();
+    blocks.extend(recommendations.iter().map(|raised| recommendation_block(raised, &raised_in)));
     blocks.sort();
     blocks.join("\n")
+}
+
+fn recommendation_block(raised: &Recommendation, raised_in: &impl Fn(u64) -> Option<String>) -> String {
+    let mut lines = vec![
+        format!("recommendation: {}", raised.slug),
+        format!("  severity: {:?}", raised.severity),
+        format!("  state: {:?}", raised.state),
+    ];
+    lines.extend(raised.finding.devices.iter().map(|device| format!("  device: {device}")));
+    lines.extend(raised.finding.objects.iter().map(|object| format!("  object: {object}")));
+    let step = raised_in(raised.raised_by).unwrap_or_else(|| "provisioning".to_owned());
+    lines.push(format!("  raised in: {step}"));
+    lines.join("\n") + "\n"
 }
 
 fn snapshot_block(alert: &Alert, raised_in: &impl Fn(u64) -> Option<String>) -> String {

@@ -5,6 +5,7 @@
 //! says. Malice comes from scenarios only.
 
 mod clock;
+mod flows;
 mod journal;
 mod judge;
 mod matching;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use hilarm_model::{DeviceId, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
+use hilarm_model::{DeviceId, FilterRule, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
 use hilarm_network::NetworkFact;
 use hilarm_scenario::{
     Cause, DeadLetter, EventMatch, FilterAction, FlowMatch, MethodMatch, Protocol, TwinSection,
@@ -106,7 +106,14 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
                 && wanted.delivered_over.is_none_or(|wanted| Some(wanted) == delivered_over.map(protocol_of))
         }
         (EventMatch::NetworkRulesChanged(wanted), HubEvent::NetworkRulesChanged(rules)) => {
-            wanted.default.is_none_or(|wanted| wanted == action_of(rules.default_action))
+            let allows = |network| {
+                let lets_in = |rule: &FilterRule| {
+                    rule.action == hilarm_model::FilterAction::Allow && rule.network == network
+                };
+                rules.rules.iter().any(lets_in)
+            };
+            wanted.default_action.is_none_or(|wanted| wanted == action_of(rules.default_action))
+                && wanted.allows.is_none_or(allows)
         }
         (_, HubEvent::SecurityMessageReceived { device, events, .. }) => {
             events.iter().any(|event| reports(wanted, device, &event.payload))

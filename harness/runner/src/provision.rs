@@ -12,14 +12,19 @@ use hilarm_link::{
     AgentConfig, Credential, DeviceConfig, ModuleCredential, NetworkConfig as DeviceNetwork, SasCredential,
     X509Credential,
 };
-use hilarm_model::{DeviceId, RangeRule, SecurityGroup, ThreatList, Timestamp};
+use hilarm_model::{DeviceId, Profile, RangeRule, SecurityGroup, ThreatList, Timestamp};
 use hilarm_network::{GATEWAY, NetworkConfig, RESOLVER};
-use hilarm_scenario::{Auth, DeviceSpec, RangeSpec, RuleSpec, Scenario, Span, X509Auth, allow_rule};
+use hilarm_scenario::{
+    Auth, DeviceSpec, FilterAction, NetworkRuleSpec, ProfileSpec, RangeSpec, RuleSpec, Scenario, Span,
+    X509Auth, allow_rule,
+};
 use hilarm_tls::{
     CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer, Validity,
 };
+use ipnet::Ipv4Net;
 
 use crate::seed;
+use crate::service::network_rules;
 
 /// 2026-01-01T00:00:00Z: every scenario begins then.
 pub const T0: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -30,6 +35,9 @@ const HUB_PORT: u16 = 8883;
 const DEVICE_NETWORK_PREFIX_LEN: u8 = 24;
 /// Devices are numbered from 10.42.0.2.
 const FIRST_HOST: u8 = 2;
+
+/// Log categories of the diagnostic setting that a hub has by default.
+const LOGS: [&str; 2] = ["Connections", "DeviceIdentityOperations"];
 
 /// Why a scenario cannot be set up. The lint lets none of these through but the last two.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +92,7 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
     let network = NetworkConfig::new(tls, Some(key_log));
     let certificates = make_certificates(scenario, seed)?;
     let mut hub_requests = configuration(scenario)?;
+    hub_requests.extend(management(scenario, &certificates)?);
     let mut devices = Vec::new();
     for (number, (id, spec)) in scenario.devices.iter().enumerate() {
         let credentials = Credentials::new(id, spec, &certificates, seed)?;
@@ -202,11 +211,23 @@ impl Credentials {
 
 /// Both keys of an identity of that name.
 fn sas_keys(device: &DeviceId, name: &str, seed: u64) -> Result<DeviceAuthentication, ProvisionError> {
-    let key = |role: &str| {
-        SymmetricKey::from_bytes(seed::key(seed, &format!("{role} key of {name}")))
-            .map_err(|error| ProvisionError::Identity { device: device.clone(), error: error.to_string() })
-    };
-    Ok(DeviceAuthentication::Sas { primary: key("primary")?, secondary: key("secondary")? })
+    let (primary, secondary) = (key(device, "primary", name, seed)?, key(device, "secondary", name, seed)?);
+    Ok(DeviceAuthentication::Sas { primary, secondary })
+}
+
+/// A device's keys, the primary one being that of another device.
+pub(crate) fn shared_keys(
+    device: &DeviceId,
+    owner: &DeviceId,
+    seed: u64,
+) -> Result<DeviceAuthentication, ProvisionError> {
+    let primary = key(device, "primary", owner.as_str(), seed)?;
+    Ok(DeviceAuthentication::Sas { primary, secondary: key(device, "secondary", device.as_str(), seed)? })
+}
+
+fn key(device: &DeviceId, role: &str, name: &str, seed: u64) -> Result<SymmetricKey, ProvisionError> {
+    SymmetricKey::from_bytes(seed::key(seed, &format!("{role} key of {name}")))
+        .map_err(|error| ProvisionError::Identity { device: device.clone(), error: error.to_string() })
 }
 
 fn configuration(scenario: &Scenario) -> Result<Vec<ServiceRequest>, ProvisionError> {
@@ -218,6 +239,48 @@ fn configuration(scenario: &Scenario) -> Result<Vec<ServiceRequest>, ProvisionEr
     if !scenario.threat_intelligence.is_empty() {
         let networks = scenario.threat_intelligence.clone();
         requests.push(ServiceRequest::LoadThreatList(ThreatList { networks }));
+    }
+    Ok(requests)
+}
+
+/// What an operator has set up: a hub that keeps its logs and lets in nobody from elsewhere, unless the
+/// scenario says otherwise.
+fn management(
+    scenario: &Scenario,
+    certificates: &BTreeMap<String, Made>,
+) -> Result<Vec<ServiceRequest>, ProvisionError> {
+    let mut requests = Vec::new();
+    for (name, certificate) in &scenario.hub.certificates {
+        let made = certificates.get(certificate);
+        let made = made.ok_or_else(|| ProvisionError::NoCertificate(certificate.clone()))?;
+        requests.push(ServiceRequest::PutCertificate {
+            name: name.clone(),
+            certificate: made.held.certificate.clone(),
+            verified: true,
+            if_match: None,
+        });
+    }
+    let hardened = || BTreeMap::from([("audit".to_owned(), LOGS.map(str::to_owned).to_vec())]);
+    for (name, categories) in scenario.hub.diagnostic_settings.clone().unwrap_or_else(hardened) {
+        requests.push(ServiceRequest::PutDiagnosticSetting { name, categories });
+    }
+    let rules = match &scenario.hub.network_rules {
+        Some(rules) => network_rules(rules.default_action, &rules.rules),
+        None => {
+            let devices = NetworkRuleSpec {
+                name: "devices".to_owned(),
+                action: FilterAction::Allow,
+                network: Ipv4Net::new_assert(Ipv4Addr::new(10, 42, 0, 0), 16).into(),
+            };
+            network_rules(FilterAction::Deny, &[devices])
+        }
+    };
+    requests.push(ServiceRequest::SetNetworkRules(rules));
+    if let Some(profile) = scenario.hub.profile {
+        requests.push(ServiceRequest::ConfigureProfile(match profile {
+            ProfileSpec::Extended => Profile::Extended,
+            ProfileSpec::AzureFaithful => Profile::AzureFaithful,
+        }));
     }
     Ok(requests)
 }

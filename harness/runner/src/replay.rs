@@ -3,7 +3,10 @@
 use hilarm_defender::Defender;
 
 use crate::journal::{Entry, HarnessRecord, Journal, Recorded};
-use crate::judge::{Finding, Verdict, compare_alerts, snapshot_text, unaccounted_bytes, unmet_proofs};
+use crate::judge::{
+    Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, snapshot_text,
+    unaccounted_bytes, unmet_proofs,
+};
 
 /// What a journal says when it is judged again.
 #[derive(Debug)]
@@ -64,13 +67,16 @@ pub fn replay(recorded: Recorded) -> Replayed {
         if !findings.is_empty() {
             verdict = Verdict::Unproven;
         }
-        let wrong = compare_alerts(&scenario.expect, defender.alerts());
+        let mut wrong = compare_alerts(&scenario.expect, defender.alerts());
+        wrong.extend(compare_recommendations(&scenario.expect, defender.recommendations()));
+        wrong.extend(compare_flows(&scenario.expect, &journal));
         if !wrong.is_empty() {
             verdict = Verdict::Fail;
             findings.extend(wrong);
         }
     }
-    let alerts =
-        snapshot_text(defender.alerts(), |ordinal| raised_in.get(usize::try_from(ordinal).ok()?).cloned());
+    let alerts = snapshot_text(defender.alerts(), defender.recommendations(), |ordinal| {
+        raised_in.get(usize::try_from(ordinal).ok()?).cloned()
+    });
     Replayed { verdict, findings, alerts }
 }

@@ -268,7 +268,7 @@ impl<'a> Script<'a> {
             }
             step => {
                 let within = method_limit(&step);
-                match serve(path, step, world).map_err(|error| failed(error.to_string()))? {
+                match serve(path, step, self.certificates, world).map_err(failed)? {
                     Served::Done => {}
                     Served::Method(ticket) => {
                         let limit = world.mono() + within;
@@ -453,6 +453,15 @@ fn kind(step: &Step) -> &'static str {
         Step::PurgeQueue(_) => "purge_queue",
         Step::SetDevice(_) => "set_device",
         Step::DeleteDevice(_) => "delete_device",
+        Step::CopyKey(_) => "copy_key",
+        Step::RotateKey(_) => "rotate_key",
+        Step::PutCertificate(_) => "put_certificate",
+        Step::DeleteCertificate(_) => "delete_certificate",
+        Step::PutDiagnosticSetting(_) => "put_diagnostic_setting",
+        Step::DeleteDiagnosticSetting(_) => "delete_diagnostic_setting",
+        Step::SetNetworkRules(_) => "set_network_rules",
+        Step::PutSecurityGroup(_) => "put_security_group",
+        Step::LoadThreatIntelligence(_) => "load_threat_intelligence",
         Step::RunFor(_) => "run_for",
         Step::Advance(_) => "advance",
         Step::WaitFor(_) => "wait_for",

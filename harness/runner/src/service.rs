@@ -1,11 +1,20 @@
-//! Steps of the hub's service side: what a back end asks of the hub, and what a step makes of the answer.
+//! Steps of the hub's service side and of its management plane: what a back end or an operator asks of the
+//! hub, and what a step makes of the answer.
 
 use std::collections::BTreeMap;
 
-use hilarm_hub::{HubError, MethodTicket, ServiceReply, ServiceRequest};
-use hilarm_scenario::{InvokeMethod, SendCloudToDevice, Step};
+use hilarm_hub::{Caller, HubError, KeyName, MethodTicket, ServiceReply, ServiceRequest};
+use hilarm_link::X509Credential;
+use hilarm_model::{FilterRule, NetworkRules, ThreatList};
+use hilarm_scenario::{
+    CallerSpec, FilterAction, InvokeMethod, KeySpec, NetworkRuleSpec, PutCertificate, SendCloudToDevice, Step,
+};
 
+use crate::provision::{security_group, shared_keys};
 use crate::world::World;
+
+/// Bytes that are no certificate.
+const NO_CERTIFICATE: &[u8] = b"no certificate";
 
 /// What a step of the service side came to.
 pub(crate) enum Served {
@@ -17,28 +26,146 @@ pub(crate) enum Served {
     NotMine(Step),
 }
 
-/// Carries out a step of the service side. An error is the scenario's: the hub refused what it asked for.
-pub(crate) fn serve(path: &str, step: Step, world: &mut World) -> Result<Served, HubError> {
+/// Carries out a step of the service side or the management plane. An error is the scenario's: the hub
+/// refused what it asked for, and recorded nothing that proof or expectations could judge.
+pub(crate) fn serve(
+    path: &str,
+    step: Step,
+    certificates: &BTreeMap<String, X509Credential>,
+    world: &mut World,
+) -> Result<Served, String> {
+    let mut by = None;
     let request = match step {
         Step::InvokeMethod(invoke) => return invoke_method(invoke, world),
         Step::SendCloudToDevice(send) => return send_cloud_to_device(path, &send, world),
-        Step::PatchDesired(patch) => ServiceRequest::PatchDesired {
-            device: patch.device,
-            module: patch.module,
-            patch: patch.properties.into(),
-        },
+        Step::PatchDesired(patch) => {
+            by = patch.caller;
+            ServiceRequest::PatchDesired {
+                device: patch.device,
+                module: patch.module,
+                patch: patch.properties.into(),
+            }
+        }
         Step::PatchTags(patch) => {
+            by = patch.caller;
             ServiceRequest::PatchTags { device: patch.device, module: patch.module, patch: patch.tags.into() }
         }
-        Step::PurgeQueue(purge) => ServiceRequest::PurgeCloudToDevice { device: purge.device },
+        Step::PurgeQueue(purge) => {
+            by = purge.caller;
+            ServiceRequest::PurgeCloudToDevice { device: purge.device }
+        }
         Step::SetDevice(set) => ServiceRequest::SetDeviceEnabled { device: set.device, enabled: set.enabled },
         Step::DeleteDevice(delete) => ServiceRequest::DeleteDevice { device: delete.device },
-        step => return Ok(Served::NotMine(step)),
+        Step::RotateKey(rotate) => ServiceRequest::RegenerateKey {
+            device: rotate.device,
+            module: None,
+            key: match rotate.key {
+                KeySpec::Primary => KeyName::Primary,
+                KeySpec::Secondary => KeyName::Secondary,
+            },
+        },
+        Step::CopyKey(copy) => {
+            let seed = world.journal().header().seed;
+            let authentication = shared_keys(&copy.device, &copy.from, seed);
+            let authentication = authentication.map_err(|error| error.to_string())?;
+            ServiceRequest::PutDevice { device: copy.device, authentication, security_group: None }
+        }
+        Step::PutSecurityGroup(put) => {
+            let group = security_group(&put.rules).map_err(|error| error.to_string())?;
+            ServiceRequest::PutSecurityGroup { name: put.name, group }
+        }
+        Step::LoadThreatIntelligence(load) => {
+            ServiceRequest::LoadThreatList(ThreatList { networks: load.networks })
+        }
+        step => return manage(step, certificates, world),
     };
-    world.service(request).map(|_| Served::Done)
+    ask(by.as_deref(), request, world).map(|_| Served::Done)
 }
 
-fn invoke_method(invoke: InvokeMethod, world: &mut World) -> Result<Served, HubError> {
+/// Steps of the management plane whose refusal is a fact like their success.
+fn manage(
+    step: Step,
+    certificates: &BTreeMap<String, X509Credential>,
+    world: &mut World,
+) -> Result<Served, String> {
+    let (by, request) = match step {
+        Step::PutCertificate(put) => {
+            let certificate = certificate(&put, certificates)?;
+            let (name, verified, if_match) = (put.name, true, None);
+            (put.caller, ServiceRequest::PutCertificate { name, certificate, verified, if_match })
+        }
+        Step::DeleteCertificate(delete) => {
+            (delete.caller, ServiceRequest::DeleteCertificate { name: delete.name, if_match: None })
+        }
+        Step::PutDiagnosticSetting(put) => {
+            let (name, categories) = (put.name, put.categories);
+            (put.caller, ServiceRequest::PutDiagnosticSetting { name, categories })
+        }
+        Step::DeleteDiagnosticSetting(delete) => {
+            (delete.caller, ServiceRequest::DeleteDiagnosticSetting { name: delete.name })
+        }
+        Step::SetNetworkRules(set) => {
+            (set.caller, ServiceRequest::SetNetworkRules(network_rules(set.default_action, &set.rules)))
+        }
+        step => return Ok(Served::NotMine(step)),
+    };
+    let caller = caller(by.as_deref(), world)?;
+    // A refusal is an outcome: the hub has recorded it.
+    Ok(world.service_as(&caller, request).map_or(Served::Done, |_| Served::Done))
+}
+
+/// The hub's answer to a caller; a refusal for want of rights is an outcome.
+fn ask(by: Option<&str>, request: ServiceRequest, world: &mut World) -> Result<Option<ServiceReply>, String> {
+    let caller = caller(by, world)?;
+    match world.service_as(&caller, request) {
+        Ok(reply) => Ok(Some(reply)),
+        Err(HubError::UnauthorizedAccess(_) | HubError::Forbidden { .. }) if by.is_some() => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The caller of that name in the scenario, or the owner.
+fn caller(name: Option<&str>, world: &World) -> Result<Caller, String> {
+    let Some(name) = name else { return Ok(Caller::owner()) };
+    let spec = world.journal().header().scenario.callers.get(name);
+    let CallerSpec { rights } = spec.ok_or_else(|| format!("no caller {name} in the scenario"))?;
+    let rights: Result<Vec<_>, String> = rights
+        .iter()
+        .map(|right| {
+            let name = serde_json::to_value(right).map_err(|error| error.to_string())?;
+            let name = name.as_str().unwrap_or_default().to_owned();
+            name.parse().map_err(|error: hilarm_hub::UnknownRight| error.to_string())
+        })
+        .collect();
+    Ok(Caller::new(name, rights?))
+}
+
+fn certificate(
+    put: &PutCertificate,
+    certificates: &BTreeMap<String, X509Credential>,
+) -> Result<Vec<u8>, String> {
+    match certificates.get(&put.certificate) {
+        Some(known) => Ok(known.certificate.clone()),
+        None if put.certificate == "invalid" => Ok(NO_CERTIFICATE.to_vec()),
+        None => Err(format!("no certificate `{}` in the scenario", put.certificate)),
+    }
+}
+
+/// Network rules as the hub keeps them.
+pub(crate) fn network_rules(default: FilterAction, rules: &[NetworkRuleSpec]) -> NetworkRules {
+    let action = |action| match action {
+        FilterAction::Allow => hilarm_model::FilterAction::Allow,
+        FilterAction::Deny => hilarm_model::FilterAction::Deny,
+    };
+    let rule = |rule: &NetworkRuleSpec| FilterRule {
+        name: rule.name.clone(),
+        action: action(rule.action),
+        network: rule.network,
+    };
+    NetworkRules { default_action: action(default), rules: rules.iter().map(rule).collect(), stated: true }
+}
+
+fn invoke_method(invoke: InvokeMethod, world: &mut World) -> Result<Served, String> {
     let request = ServiceRequest::InvokeMethod {
         device: invoke.device,
         module: None,
@@ -46,25 +173,28 @@ fn invoke_method(invoke: InvokeMethod, world: &mut World) -> Result<Served, HubE
         payload: invoke.payload,
         timeout: invoke.timeout.0,
     };
-    match world.service(request) {
+    let caller = caller(invoke.caller.as_deref(), world)?;
+    match world.service_as(&caller, request) {
         Ok(ServiceReply::MethodInvoked(ticket)) => Ok(Served::Method(ticket)),
         // An offline device is an outcome: the hub has recorded it.
         Ok(_) | Err(HubError::DeviceNotOnline(_)) => Ok(Served::Done),
-        Err(error) => Err(error),
+        Err(HubError::UnauthorizedAccess(_)) if invoke.caller.is_some() => Ok(Served::Done),
+        Err(error) => Err(error.to_string()),
     }
 }
 
-fn send_cloud_to_device(path: &str, send: &SendCloudToDevice, world: &mut World) -> Result<Served, HubError> {
+fn send_cloud_to_device(path: &str, send: &SendCloudToDevice, world: &mut World) -> Result<Served, String> {
     let name = send.message_id.as_deref().unwrap_or(path);
     for number in 1..=send.count {
         let message_id = if send.count == 1 { name.to_owned() } else { format!("{name}-{number}") };
-        world.service(ServiceRequest::SendCloudToDevice {
+        let request = ServiceRequest::SendCloudToDevice {
             message_id,
             device: send.device.clone(),
             payload: send.payload.clone().into_bytes(),
             properties: BTreeMap::new(),
             ttl: send.ttl.map(|ttl| ttl.0),
-        })?;
+        };
+        ask(send.caller.as_deref(), request, world)?;
     }
     Ok(Served::Done)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hilarm_board::{Backend, Board, Elf, QemuDevice, SimDevice};
-use hilarm_defender::Alert;
+use hilarm_defender::{Alert, Class, Recommendation, RecommendationState, detection};
 use hilarm_link::DeviceConfig;
 use hilarm_model::{DeviceId, HubEvent, HubRecord};
 use hilarm_network::{Faults, Medium};
@@ -15,7 +15,8 @@ use hilarm_scenario::{Scenario, ScenarioFile};
 
 use crate::journal::{Entry, HarnessRecord, Header, Journal};
 use crate::judge::{
-    Finding, Verdict, compare_alerts, snapshot_text, subject_of, unaccounted_bytes, unmet_proofs,
+    Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, snapshot_text, subject_of,
+    unaccounted_bytes, unmet_proofs,
 };
 use crate::provision::{Provisioned, T0, provision};
 use crate::script::{Script, ScriptError, per_million};
@@ -85,6 +86,7 @@ pub struct FiredAlert {
 struct Ran {
     journal: Journal,
     alerts: Vec<Alert>,
+    recommendations: Vec<Recommendation>,
     considered: BTreeMap<String, u64>,
     error: Option<ScriptError>,
     raised_in: Vec<Option<String>>,
@@ -133,7 +135,9 @@ impl Trial<'_> {
             if !findings.is_empty() {
                 verdict = Verdict::Unproven;
             }
-            let wrong = compare_alerts(&scenario.expect, &ran.alerts);
+            let mut wrong = compare_alerts(&scenario.expect, &ran.alerts);
+            wrong.extend(compare_recommendations(&scenario.expect, &ran.recommendations));
+            wrong.extend(compare_flows(&scenario.expect, &ran.journal));
             if !wrong.is_empty() {
                 verdict = Verdict::Fail;
                 findings.extend(wrong);
@@ -150,7 +154,7 @@ impl Trial<'_> {
 
     fn compare_snapshot(&self, ran: &Ran) -> Option<Finding> {
         let snapshots = self.snapshots?;
-        let text = snapshot_text(&ran.alerts, |ordinal| {
+        let text = snapshot_text(&ran.alerts, &ran.recommendations, |ordinal| {
             ran.raised_in.get(usize::try_from(ordinal).ok()?).cloned().flatten()
         });
         match snapshots.compare(&self.file.id, &text) {
@@ -176,13 +180,17 @@ impl Trial<'_> {
                 let subject = subject_of(alert);
                 findings.push(Finding::new(format!("{} for {subject} fired without the attack", alert.slug)));
             }
+            for raised in ran.recommendations.iter().filter(|raised| stands(raised)) {
+                findings.push(Finding::new(format!("{} stands without the attack", raised.slug)));
+            }
             if unmet_proofs(&scenario.proof, &ran.journal).is_empty() {
                 findings.push(Finding::at(
                     "proof",
                     "the proof is satisfied without the attack, so it proves nothing",
                 ));
             }
-            for slug in &scenario.detects {
+            // A posture is judged whether or not anything happens.
+            for slug in scenario.detects.iter().filter(|slug| !is_recommendation(slug)) {
                 if ran.considered.get(slug).is_none_or(|seen| *seen == 0) {
                     let message = format!("{slug} saw no event of its kind, so its silence proves nothing");
                     findings.push(Finding::new(message));
@@ -220,7 +228,8 @@ impl Trial<'_> {
         let Variant::Boundary { fires, .. } = variant else {
             return self.result(variant, verdict, findings, ran);
         };
-        let fired = ran.alerts.iter().any(|alert| alert.slug == slug);
+        let fired = ran.alerts.iter().any(|alert| alert.slug == slug)
+            || ran.recommendations.iter().any(|raised| raised.slug == slug && stands(raised));
         if verdict == Verdict::Pass && fired != fires {
             verdict = Verdict::Fail;
             let (must, did) =
@@ -260,7 +269,7 @@ impl Trial<'_> {
             verdict,
             wall: ran.wall,
             hub: hub.unwrap_or_default(),
-            alerts: ran.alerts.iter().map(fired).collect(),
+            alerts: ran.alerts.iter().map(fired).chain(ran.recommendations.iter().map(raised)).collect(),
             findings,
             last_logs: if verdict == Verdict::Pass { Vec::new() } else { last_logs(&ran.journal) },
             folder: ran.folder.clone(),
@@ -288,12 +297,22 @@ impl Trial<'_> {
             written.map_err(|error| Finding::new(format!("cannot write the capture: {error}")))?;
         }
         let alerts = world.defender().alerts().to_vec();
+        let recommendations = world.defender().recommendations().to_vec();
         let considered = self.file.scenario.detects.iter();
         let considered = considered.map(|slug| (slug.clone(), world.defender().considered(slug))).collect();
         let ordinals = 0..world.journal().hub_records().count() as u64;
         let raised_in = ordinals.map(|ordinal| world.raised_in(ordinal).map(str::to_owned)).collect();
         let journal = world.into_journal();
-        Ok(Ran { journal, alerts, considered, error, raised_in, wall: began.elapsed(), folder })
+        Ok(Ran {
+            journal,
+            alerts,
+            recommendations,
+            considered,
+            error,
+            raised_in,
+            wall: began.elapsed(),
+            folder,
+        })
     }
 
     fn live(
@@ -410,6 +429,22 @@ fn common_verdict(ran: &Ran, findings: &mut Vec<Finding>) -> Verdict {
         findings.push(Finding::new(format!("cannot write the journal: {error}")));
     }
     if findings.is_empty() { Verdict::Pass } else { Verdict::Infra }
+}
+
+fn stands(raised: &Recommendation) -> bool {
+    raised.state == RecommendationState::Active
+}
+
+fn is_recommendation(slug: &str) -> bool {
+    detection(slug).is_some_and(|known| known.class == Class::Recommendation)
+}
+
+fn raised(raised: &Recommendation) -> FiredAlert {
+    FiredAlert {
+        alert: raised.slug.to_owned(),
+        subject: format!("hub, {:?}", raised.state),
+        severity: format!("{:?}", raised.severity),
+    }
 }
 
 fn fired(alert: &Alert) -> FiredAlert {

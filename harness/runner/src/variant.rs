@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hilarm_defender::{Alert, Boundary, Side, Subject, Trigger, detection};
+use hilarm_defender::{Alert, Boundary, Class, Detection, Side, Subject, Trigger, detection};
 use hilarm_model::{HubEvent, HubRecord, RefusalCause, Timestamp};
 use hilarm_scenario::{Advance, RuleSpec, Scenario, Span, Step};
 use ipnet::IpNet;
@@ -80,6 +80,9 @@ pub(crate) fn boundary_cases(
     records: &[&HubRecord],
 ) -> Result<Vec<BoundaryCase>, String> {
     let Some(detection) = detection(slug) else { return Ok(Vec::new()) };
+    if detection.class == Class::Recommendation {
+        return posture_cases(scenario, detection);
+    }
     let alert = alerts.iter().find(|alert| alert.slug == slug);
     let alert = alert.ok_or_else(|| format!("{slug} did not fire in the main run"))?;
     let raising = alert.raised_by.and_then(|ordinal| records.get(usize::try_from(ordinal).ok()?));
@@ -204,6 +207,73 @@ fn neighbours_of(subject: &Subject) -> Vec<Subject> {
         Subject::User(name) => vec![Subject::User(format!("{name}x"))],
         Subject::Executable(path) => vec![Subject::Executable(format!("{path}x"))],
         Subject::Certificate(_) | Subject::DiagnosticSetting(_) => Vec::new(),
+    }
+}
+
+/// The boundary runs of a recommendation: what it looks at is there without an event, so the threshold is
+/// found in the steps.
+fn posture_cases(scenario: &Scenario, detection: &Detection) -> Result<Vec<BoundaryCase>, String> {
+    let case = |label: &str, fires: bool, scenario: Scenario| BoundaryCase {
+        slug: detection.slug,
+        variant: Variant::Boundary { label: label.to_owned(), fires },
+        scenario,
+    };
+    match detection.boundary {
+        Boundary::PrefixLength => Ok(vec![
+            case("prefix-length:15", true, with_prefix(scenario, 15)?),
+            case("prefix-length:16", false, with_prefix(scenario, 16)?),
+        ]),
+        Boundary::SharedCredentialCount => Ok(vec![
+            case("shared-credential:2", true, scenario.clone()),
+            case("shared-credential:1", false, without_copies(scenario)?),
+        ]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The scenario with every rule that lets in more than one site narrowed or widened to a prefix length: of
+/// the rules that steps set, those are the attack's.
+fn with_prefix(scenario: &Scenario, prefix_len: u8) -> Result<Scenario, String> {
+    let mut varied = scenario.clone();
+    let mut changed = 0;
+    each_step(&mut varied.steps, &mut |step| {
+        let Step::SetNetworkRules(set) = step else { return };
+        for rule in set.rules.iter_mut().filter(|rule| rule.network.prefix_len() < 16) {
+            if let Ok(network) = IpNet::new(rule.network.addr(), prefix_len) {
+                rule.network = network.trunc();
+                changed += 1;
+            }
+        }
+    });
+    if changed == 0 {
+        Err("no `set_network_rules` step lets in a large network".to_owned())
+    } else {
+        Ok(varied)
+    }
+}
+
+/// The scenario without the steps that give a device another one's key.
+fn without_copies(scenario: &Scenario) -> Result<Scenario, String> {
+    let mut varied = scenario.clone();
+    let mut dropped = 0;
+    each_step(&mut varied.steps, &mut |step| {
+        if matches!(step, Step::CopyKey(_)) {
+            *step = Step::RunFor(Span(Duration::ZERO));
+            dropped += 1;
+        }
+    });
+    if dropped == 0 { Err("no `copy_key` step to leave out".to_owned()) } else { Ok(varied) }
+}
+
+fn each_step(steps: &mut [Step], change: &mut impl FnMut(&mut Step)) {
+    for step in steps {
+        change(step);
+        match step {
+            Step::Malicious(malicious) => each_step(&mut malicious.attack, change),
+            Step::Repeat(repeat) => each_step(&mut repeat.steps, change),
+            Step::Parallel(branches) => branches.iter_mut().for_each(|branch| each_step(branch, change)),
+            _ => {}
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use hilarm_adversary::{AdversaryError, AdversaryOutput, CommandAndControl};
 use hilarm_board::{Device, DeviceFault, DeviceOutput, Stimulus};
 use hilarm_defender::Defender;
 use hilarm_hub::{
-    Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply, ServiceRequest,
+    Caller, Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply, ServiceRequest,
 };
 use hilarm_link::{Command, FromDevice};
 use hilarm_model::{ConnectionId, DeviceId, Monotonic};
@@ -167,7 +167,16 @@ impl World {
     }
 
     pub(crate) fn service(&mut self, request: ServiceRequest) -> Result<ServiceReply, HubError> {
-        let reply = self.hub.service(request, self.clock.hub());
+        self.service_as(&Caller::owner(), request)
+    }
+
+    /// Carries out a request in somebody's name.
+    pub(crate) fn service_as(
+        &mut self,
+        caller: &Caller,
+        request: ServiceRequest,
+    ) -> Result<ServiceReply, HubError> {
+        let reply = self.hub.service_as(caller, request, self.clock.hub());
         self.drain_hub();
         reply
     }

@@ -2,7 +2,7 @@
 //! behaviours from the agent.
 
 use hilarm_agent::behaviours;
-use hilarm_defender::Trigger;
+use hilarm_defender::{Detection, Trigger};
 use hilarm_model::AllowRuleType;
 
 /// Slugs of every detection.
@@ -17,22 +17,24 @@ pub(crate) fn range_rules() -> Vec<&'static str> {
     detections.filter(|detection| counts(&detection.trigger)).map(|detection| detection.slug).collect()
 }
 
-/// Slugs of the detections that a security group configures with an allow list.
+/// Slugs of the detections that a security group configures with an allow list, and the rule of each.
 pub(crate) fn allow_rules() -> Vec<(&'static str, AllowRuleType)> {
-    let known = alerts();
-    ALLOW_RULES.into_iter().filter(|(slug, _)| known.contains(slug)).collect()
+    let rule = |detection: &&'static Detection| match detection.trigger {
+        Trigger::AllowList { rule, .. } => Some((detection.slug, rule)),
+        _ => None,
+    };
+    hilarm_defender::catalogue().iter().filter_map(rule).collect()
 }
 
 /// The allow-list rule that enables a detection.
 pub fn allow_rule(slug: &str) -> Option<AllowRuleType> {
-    ALLOW_RULES.into_iter().find(|(known, _)| *known == slug).map(|(_, rule)| rule)
+    allow_rules().into_iter().find(|(known, _)| *known == slug).map(|(_, rule)| rule)
 }
 
-const ALLOW_RULES: [(&str, AllowRuleType); 3] = [
-    ("outbound-connection-not-allowed", AllowRuleType::ConnectionToIpNotAllowed),
-    ("local-user-not-allowed", AllowRuleType::LocalUserNotAllowed),
-    ("process-not-allowed", AllowRuleType::ProcessNotAllowed),
-];
+/// Slugs of every recommendation.
+pub(crate) fn recommendations() -> Vec<&'static str> {
+    hilarm_defender::recommendation_catalogue().iter().map(|detection| detection.slug).collect()
+}
 
 /// Names of every behaviour.
 pub(crate) fn behaviours() -> Vec<&'static str> {

@@ -64,6 +64,16 @@ impl<'a> Lint<'a> {
         }
     }
 
+    /// Whether the `caller` of a step exists, if it names one.
+    fn caller_of(&mut self, node: &Node) {
+        if let Some((caller, shown)) = self.text(node, "caller") {
+            let known = keys(self.root, &["callers"]);
+            if !known.contains(caller) {
+                self.unknown_name("caller", caller, &known, shown);
+            }
+        }
+    }
+
     fn certificate(&mut self, name: &str, shown: Range<usize>) {
         if !self.certificates.contains(name) {
             self.unknown_name("certificate", name, &self.certificates.clone(), shown);

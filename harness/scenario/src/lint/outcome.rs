@@ -14,6 +14,7 @@ impl Lint<'_> {
             self.event(proof);
         }
         self.alerts();
+        self.recommendations();
         self.detects();
         self.controls();
     }
@@ -34,6 +35,16 @@ impl Lint<'_> {
         }
     }
 
+    fn recommendations(&mut self) {
+        for expected in self.items(&["expect", "recommendations"]) {
+            for device in expected.get("devices").map(Node::items).unwrap_or_default() {
+                if let Some(name) = device.text().filter(|name| !self.devices.contains(name)) {
+                    self.unknown_name("device", name, &self.devices.clone(), device.range.clone());
+                }
+            }
+        }
+    }
+
     fn subject(&mut self, slug: &str, alert: &Node) {
         let about_devices =
             hilarm_defender::detection(slug).is_some_and(|known| known.scope == Scope::Device);
@@ -49,8 +60,10 @@ impl Lint<'_> {
         if self.root.get("expect").is_none() || alerts.is_some_and(|alerts| !self.report.is_sound(alerts)) {
             return;
         }
-        let alerts = self.items(&["expect", "alerts"]);
-        let expected: BTreeSet<&str> = alerts.iter().filter_map(|alert| alert.get("alert")?.text()).collect();
+        let alerts = self.items(&["expect", "alerts"]).iter().filter_map(|alert| alert.get("alert")?.text());
+        let recommendations = self.items(&["expect", "recommendations"]).iter();
+        let recommendations = recommendations.filter_map(|expected| expected.get("recommendation")?.text());
+        let expected: BTreeSet<&str> = alerts.chain(recommendations).collect();
         for slug in
             self.items(&["detects"]).iter().filter(|slug| self.report.is_sound(slug)).collect::<Vec<_>>()
         {

@@ -5,20 +5,45 @@ use crate::node::Node;
 use crate::problem::Problem;
 use crate::steps::Steps;
 
+/// What `put_certificate` calls bytes that are no certificate.
+const INVALID_CERTIFICATE: &str = "invalid";
+
 impl Lint<'_> {
     pub(super) fn steps(&mut self) {
         let steps = Steps::of(self.root);
         for step in &steps.leaves {
             self.device_of(step.body);
             self.module_of(step.body);
+            self.caller_of(step.body);
             match step.name {
                 "behaviour" => self.behaviour(step.body),
                 "wait_for" => self.event(step.body),
+                "copy_key" => self.key_owner(step.body),
                 "network" => self.loss(step.body),
+                "put_certificate" => self.hub_certificate(step.body),
+                "put_security_group" => self.group(step.body.get("rules")),
+                "load_threat_intelligence" => self.threats(step.body.get("networks")),
                 _ => {}
             }
         }
         self.attacks(&steps);
+    }
+
+    fn key_owner(&mut self, step: &Node) {
+        if let Some((owner, shown)) = self.text(step, "from")
+            && !self.devices.contains(owner)
+        {
+            self.unknown_name("device", owner, &self.devices.clone(), shown);
+        }
+    }
+
+    /// A certificate of the scenario, or bytes that are none.
+    fn hub_certificate(&mut self, step: &Node) {
+        if let Some((name, shown)) = self.text(step, "certificate")
+            && name != INVALID_CERTIFICATE
+        {
+            self.certificate(name, shown);
+        }
     }
 
     fn attacks(&mut self, steps: &Steps<'_>) {

@@ -24,13 +24,15 @@ impl Lint<'_> {
             self.device_spec(&entry.value);
         }
         for group in self.entries(&["hub", "security_groups"]) {
-            group.value.entries().iter().for_each(|rule| self.range(&rule.value));
+            self.group(Some(&group.value));
         }
-        for listed in self.items(&["threat_intelligence"]) {
-            if let Some(network) = listed.text().and_then(format::network) {
-                self.documentation(network, listed.range.clone());
+        for certificate in self.entries(&["hub", "certificates"]) {
+            if let Some(name) = certificate.value.text().filter(|_| self.report.is_sound(&certificate.value))
+            {
+                self.certificate(name, certificate.value.range.clone());
             }
         }
+        self.threats(self.root.get("threat_intelligence"));
         for entry in self.entries(&["network", "endpoints"]) {
             if let Ok(address) = entry.key.parse::<SocketAddrV4>() {
                 self.documentation_address(*address.ip(), entry.key_range.clone());
@@ -73,6 +75,20 @@ impl Lint<'_> {
             known.insert(DEFAULT_GROUP);
             if !known.contains(group) {
                 self.unknown_name("security group", group, &known, shown);
+            }
+        }
+    }
+
+    /// The ranges of a security group.
+    pub(super) fn group(&mut self, group: Option<&Node>) {
+        group.map(Node::entries).unwrap_or_default().iter().for_each(|rule| self.range(&rule.value));
+    }
+
+    /// Networks that threat intelligence names.
+    pub(super) fn threats(&mut self, listed: Option<&Node>) {
+        for listed in listed.map(Node::items).unwrap_or_default() {
+            if let Some(network) = listed.text().and_then(format::network) {
+                self.documentation(network, listed.range.clone());
             }
         }
     }

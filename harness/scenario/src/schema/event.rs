@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use hilarm_model::{DeviceId, ModuleId};
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +134,11 @@ pub struct ByName {
 pub struct RulesMatch {
     /// What happens to an address that no rule names.
     #[serde(default)]
-    pub default: Option<FilterAction>,
+    pub default_action: Option<FilterAction>,
+    /// A network that one of the rules lets in.
+    #[serde(default, deserialize_with = "format::deserialize_some_network")]
+    #[schemars(schema_with = "format::network_schema")]
+    pub allows: Option<IpNet>,
 }
 
 /// What a network rule does.

@@ -139,6 +139,20 @@ pub(super) fn deserialize_networks<'de, D: Deserializer<'de>>(
     read_networks(&Vec::<String>::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+/// An address or a CIDR.
+pub(super) fn deserialize_network<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNet, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    network(&text).ok_or_else(|| D::Error::custom(format!("no network: {text}")))
+}
+
+/// The same, where a key may be absent.
+pub(super) fn deserialize_some_network<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<IpNet>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| network(&text).ok_or_else(|| D::Error::custom(format!("no network: {text}")))).transpose()
+}
+
 /// Addresses and CIDRs, or which text is neither.
 pub(super) fn read_networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
     texts.iter().map(|text| network(text).ok_or_else(|| format!("no network: {text}"))).collect()
@@ -173,6 +187,14 @@ pub(super) fn address(_: &mut SchemaGenerator) -> Schema {
     ADDRESS.schema()
 }
 
+pub(super) fn network_schema(_: &mut SchemaGenerator) -> Schema {
+    NETWORK.schema()
+}
+
+pub(super) fn devices(_: &mut SchemaGenerator) -> Schema {
+    list_of(DEVICE.schema())
+}
+
 pub(super) fn networks(_: &mut SchemaGenerator) -> Schema {
     list_of(NETWORK.schema())
 }
@@ -185,8 +207,13 @@ pub(super) fn alert(_: &mut SchemaGenerator) -> Schema {
     word_of("alert", &registry::alerts())
 }
 
-pub(super) fn alerts(generator: &mut SchemaGenerator) -> Schema {
-    list_of(alert(generator))
+pub(super) fn recommendation(_: &mut SchemaGenerator) -> Schema {
+    word_of("recommendation", &registry::recommendations())
+}
+
+/// What a scenario may provoke: alerts and recommendations.
+pub(super) fn alerts(_: &mut SchemaGenerator) -> Schema {
+    list_of(word_of("alert", &[registry::alerts(), registry::recommendations()].concat()))
 }
 
 pub(super) fn behaviour(_: &mut SchemaGenerator) -> Schema {
@@ -194,7 +221,7 @@ pub(super) fn behaviour(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A group maps each alert to the form that its rule has; an unknown one is spelled like a known one.
-pub(super) fn security_groups(generator: &mut SchemaGenerator) -> Schema {
+pub(super) fn security_group(generator: &mut SchemaGenerator) -> Schema {
     let range = generator.subschema_for::<RangeSpec>();
     let networks = generator.subschema_for::<NetworksSpec>();
     let names = generator.subschema_for::<NamesSpec>();
@@ -211,14 +238,11 @@ pub(super) fn security_groups(generator: &mut SchemaGenerator) -> Schema {
     }
     let known: Vec<&str> = rules.keys().map(String::as_str).collect();
     let names = word_of("rule", &known);
-    json_schema!({
-        "type": "object",
-        "additionalProperties": {
-            "type": "object",
-            "properties": rules,
-            "propertyNames": names,
-        },
-    })
+    json_schema!({ "type": "object", "properties": rules, "propertyNames": names })
+}
+
+pub(super) fn security_groups(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "additionalProperties": security_group(generator) })
 }
 
 /// The JSON schema of a duration.

@@ -5,12 +5,14 @@
 mod either;
 mod event;
 pub(crate) mod format;
+mod management;
 mod rule;
 mod service;
 mod step;
 mod world;
 
 pub use event::*;
+pub use management::*;
 pub use rule::*;
 pub use service::*;
 pub use step::*;
@@ -47,6 +49,9 @@ pub struct Scenario {
     /// Client certificates by a name of this file's own.
     #[serde(default)]
     pub certificates: BTreeMap<String, CertificateSpec>,
+    /// Who calls on the service and management planes, by a name; steps without a caller are the owner's.
+    #[serde(default)]
+    pub callers: BTreeMap<String, CallerSpec>,
     /// What the hub is configured with before the scenario begins.
     #[serde(default)]
     pub hub: HubSpec,
@@ -92,6 +97,38 @@ pub struct Expect {
     /// Alerts; counts are exact.
     #[serde(default)]
     pub alerts: Vec<ExpectedAlert>,
+    /// Recommendations, in whatever state they end.
+    #[serde(default)]
+    pub recommendations: Vec<ExpectedRecommendation>,
+    /// TCP connections that devices made and reported to nobody; not judged when absent.
+    #[serde(default)]
+    pub unreported_flows: Option<u64>,
+}
+
+/// An expected recommendation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedRecommendation {
+    /// Slug of the recommendation.
+    #[schemars(schema_with = "format::recommendation")]
+    pub recommendation: String,
+    /// Whether it stands at the end.
+    pub state: RecommendationState,
+    /// The devices it is about; none when it is about the hub.
+    #[serde(default)]
+    #[schemars(schema_with = "format::devices")]
+    pub devices: Vec<DeviceId>,
+}
+
+/// Whether a recommendation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "state"))]
+pub enum RecommendationState {
+    /// The posture is weak.
+    Active,
+    /// It was, and is no longer.
+    Resolved,
 }
 
 /// An expected alert.

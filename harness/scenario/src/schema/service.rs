@@ -20,6 +20,9 @@ pub struct PatchDesired {
     pub module: Option<ModuleId>,
     /// The patch; null removes a property.
     pub properties: serde_json::Map<String, serde_json::Value>,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// A change of tags by the service.
@@ -35,6 +38,9 @@ pub struct PatchTags {
     pub module: Option<ModuleId>,
     /// The patch; null removes a tag.
     pub tags: serde_json::Map<String, serde_json::Value>,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// Invoking a direct method.
@@ -52,6 +58,9 @@ pub struct InvokeMethod {
     /// How long the hub waits for the answer, 30s by default.
     #[serde(default = "Span::thirty_seconds")]
     pub timeout: Span,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// Sending cloud-to-device messages.
@@ -73,6 +82,21 @@ pub struct SendCloudToDevice {
     /// How long the hub keeps each by its calendar; the hub's default when absent.
     #[serde(default)]
     pub ttl: Option<Span>,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+}
+
+/// Something that the service does to a device.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByService {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// Enabling or disabling a device.

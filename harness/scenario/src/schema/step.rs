@@ -6,7 +6,11 @@ use hilarm_model::DeviceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EventMatch, InvokeMethod, PatchDesired, PatchTags, SendCloudToDevice, SetDevice, format, one};
+use super::{
+    ByService, CopyKey, DeleteByName, EventMatch, InvokeMethod, LoadThreatIntelligence, PatchDesired,
+    PatchTags, PutCertificate, PutDiagnosticSetting, PutSecurityGroup, RotateKey, SendCloudToDevice,
+    SetDevice, SetNetworkRules, format, one,
+};
 use crate::duration::Span;
 
 /// One thing that happens.
@@ -39,11 +43,29 @@ pub enum Step {
     /// The service sends cloud-to-device messages.
     SendCloudToDevice(SendCloudToDevice),
     /// The service drops every message that waits for a device.
-    PurgeQueue(DeviceStep),
+    PurgeQueue(ByService),
     /// The service enables or disables a device.
     SetDevice(SetDevice),
     /// The service deletes a device's identity.
     DeleteDevice(DeviceStep),
+    /// A key of a device is replaced.
+    RotateKey(RotateKey),
+    /// A device is given the key of another one.
+    CopyKey(CopyKey),
+    /// Somebody writes a certificate of the hub, or tries to.
+    PutCertificate(PutCertificate),
+    /// Somebody deletes a certificate of the hub, or tries to.
+    DeleteCertificate(DeleteByName),
+    /// Somebody writes a diagnostic setting of the hub, or tries to.
+    PutDiagnosticSetting(PutDiagnosticSetting),
+    /// Somebody deletes a diagnostic setting of the hub, or tries to.
+    DeleteDiagnosticSetting(DeleteByName),
+    /// Somebody replaces the hub's network rules, or tries to.
+    SetNetworkRules(SetNetworkRules),
+    /// A security group is created or replaced.
+    PutSecurityGroup(PutSecurityGroup),
+    /// The threat-intelligence list is replaced.
+    LoadThreatIntelligence(LoadThreatIntelligence),
     /// Everything lives on for this long.
     RunFor(Span),
     /// The calendar jumps; monotonic time stays.

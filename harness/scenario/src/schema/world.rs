@@ -7,7 +7,7 @@ use hilarm_model::ModuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RuleSpec, format};
+use super::{NetworkRulesSpec, RuleSpec, format};
 use crate::duration::Span;
 
 /// A device of the scenario.
@@ -99,6 +99,30 @@ pub struct HubSpec {
     #[serde(default)]
     #[schemars(schema_with = "format::security_groups")]
     pub security_groups: BTreeMap<String, BTreeMap<String, RuleSpec>>,
+    /// How the defender treats what Azure cannot do, `extended` by default.
+    #[serde(default)]
+    pub profile: Option<ProfileSpec>,
+    /// Certificates of the hub by their name there; each names one of `certificates`.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, String>,
+    /// Diagnostic settings by their name with the log categories that each enables; `audit` with
+    /// `Connections` and `DeviceIdentityOperations` by default.
+    #[serde(default)]
+    pub diagnostic_settings: Option<BTreeMap<String, Vec<String>>>,
+    /// Network rules; by default nobody comes in from outside the device network.
+    #[serde(default)]
+    pub network_rules: Option<NetworkRulesSpec>,
+}
+
+/// How the defender treats what Azure cannot do or does not document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "profile"))]
+pub enum ProfileSpec {
+    /// Beyond Azure where that makes an attack visible.
+    Extended,
+    /// As Azure, blind spots included.
+    AzureFaithful,
 }
 
 /// The virtual network.
