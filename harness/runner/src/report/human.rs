@@ -129,6 +129,7 @@ fn write_failure(
     if let Some(folder) = &run.folder {
         writeln!(text, "  journal and capture: {}", folder.display())?;
     }
-    let path = file.map_or(run.scenario.clone(), |file| file.path.display().to_string());
+    let path = file
+        .map_or_else(|| format!("scenarios/{}.yaml", run.scenario), |file| file.path.display().to_string());
     writeln!(text, "  repeat it: hilarm run {path} --board {} --seed {}{options}", run.board, run.seed)
 }
