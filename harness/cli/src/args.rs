@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Review(ReviewArgs),
     /// Judge a recorded journal again, without running anything.
     Replay(ReplayArgs),
+    /// Tell which rows of the catalogue a run has shown to fire, from its journals.
+    Coverage(CoverageArgs),
     /// Serve the IoT Hub on a loopback address for any client.
     Hub(HubArgs),
     /// Boards.
@@ -92,6 +94,19 @@ pub(crate) struct ReviewArgs {
 pub(crate) struct ReplayArgs {
     /// A `journal.jsonl` of an earlier run.
     pub(crate) journal: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoverageArgs {
+    /// One JSON object a row, one a line.
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// The text of scenarios/COVERAGE.md.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Folder of the run; the newest under `.hilarm/runs` when absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

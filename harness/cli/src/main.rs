@@ -2,6 +2,7 @@
 
 mod args;
 mod boards;
+mod coverage;
 mod hub;
 mod lint;
 mod list;
@@ -45,6 +46,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Lint(paths) => lint::lint(&project()?, &paths.paths),
         Command::Review(review) => review::review(&project()?, &review),
         Command::Replay(replay) => replay::replay(&replay.journal),
+        Command::Coverage(args) => coverage::coverage(&project()?, &args),
         Command::Hub(hub) => hub::hub(&hub),
         Command::Boards(BoardsCommand::List { json }) => boards::list(&project()?, json),
     }

@@ -5,6 +5,8 @@
 //! says. Malice comes from scenarios only.
 
 mod clock;
+mod coverage;
+mod coverage_text;
 mod flows;
 mod journal;
 mod judge;
@@ -21,6 +23,8 @@ mod trial;
 mod variant;
 mod world;
 
+pub use coverage::{Coverage, CoverageError, CoverageRow, FiredBy, Shown};
+pub use coverage_text::REGENERATE;
 pub use journal::{Entry, HarnessRecord, Header, Journal, JournalError, Line, Recorded, read_journal};
 pub use judge::{Finding, Verdict};
 pub use provision::{ProvisionError, T0};
