@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hilarm_link::{
-    Decoder, DeviceConfig, DeviceEvent, Encoder, FromDevice, Grant, Idle, ToDevice, config_blob,
+    Decoder, DeviceConfig, DeviceEvent, Encoder, FrameError, FromDevice, Grant, Idle, ToDevice, config_blob,
     from_ethernet, to_ethernet,
 };
 use hilarm_model::{Monotonic, Now};
@@ -264,7 +264,7 @@ impl QemuDevice {
                     for &byte in &buffer[..length] {
                         if let Some(message) = self.decoder.push::<FromDevice>(byte) {
                             self.link_rx = self.link_rx.wrapping_add(1);
-                            self.take(message.map_err(DeviceFault::Link)?, events)?;
+                            self.take(message.map_err(|error| self.link_fault(error))?, events)?;
                         }
                     }
                 }
@@ -274,6 +274,15 @@ impl QemuDevice {
             }
         }
         Ok(())
+    }
+
+    /// A sequence that begins anew in the middle is a reboot: a byte stream of the kernel's loses nothing. The
+    /// nonce of that boot has not come yet, and counts as 0.
+    fn link_fault(&self, error: FrameError) -> DeviceFault {
+        match (error, self.boot_nonce) {
+            (FrameError::Gap { got: 0, .. }, Some(first)) => DeviceFault::Rebooted { first, second: 0 },
+            _ => DeviceFault::Link(error),
+        }
     }
 
     fn take(&mut self, message: FromDevice, events: &mut Vec<FromDevice>) -> Result<(), DeviceFault> {
