@@ -7,8 +7,7 @@ use hilarm_scenario::ScenarioFile;
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests).to_owned()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// All shipped scenarios, by id.

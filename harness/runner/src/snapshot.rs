@@ -1,6 +1,6 @@
 //! Reviewed snapshots, kept by insta beside the scenarios and shared by all backends. insta is told its
 //! root, so this works from an installed binary outside any Cargo project. `hilarm review` finds what is
-//! pending; `cargo insta review` does not, because it looks into the folders of packages only.
+//! pending. So does `cargo insta review` here: it looks into the folders of packages, and the root is one.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
