@@ -29,6 +29,15 @@ pub struct Board {
     /// QEMU's part.
     #[serde(default)]
     pub qemu: Option<QemuSpec>,
+    /// The debug probe that flashes, resets and watches it.
+    #[serde(default)]
+    pub probe: Option<ProbeSpec>,
+    /// QEMU in place of silicon behind the debug probe.
+    #[serde(default)]
+    pub emulator: Option<EmulatorSpec>,
+    /// How to reset it, the gentlest first.
+    #[serde(default)]
+    pub reset: Vec<ResetKind>,
     /// What carries the link.
     #[serde(default)]
     pub link: Option<LinkSpec>,
@@ -45,6 +54,8 @@ pub enum Backend {
     Sim,
     /// Real firmware in QEMU under harness-granted time.
     Qemu,
+    /// Real firmware on a board behind a debug probe: silicon, or an emulator that speaks like one.
+    Probe,
 }
 
 /// What a board can do.
@@ -59,6 +70,14 @@ pub enum Capability {
     VirtualTime,
     /// Its firmware speaks real TLS, so possession of keys is proven.
     Tls,
+    /// The harness can write its firmware.
+    Flash,
+    /// The harness can reset it in the middle of a session.
+    Reset,
+    /// Logs, or the link, by Real-Time Transfer over the debug probe.
+    Rtt,
+    /// A crash leaves a core dump that opens offline.
+    Coredump,
 }
 
 /// The firmware of a board.
@@ -85,12 +104,111 @@ pub struct QemuSpec {
     pub config_address: u64,
 }
 
+/// How the debug probe is found and driven.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeSpec {
+    /// USB vendor id, four hexadecimal digits.
+    #[serde(default)]
+    pub vid: Option<String>,
+    /// USB product id, four hexadecimal digits.
+    #[serde(default)]
+    pub pid: Option<String>,
+    /// The wire protocol.
+    #[serde(default)]
+    pub protocol: WireProtocol,
+    /// Clock of the wire.
+    #[serde(default)]
+    pub speed_khz: Option<u32>,
+    /// Whether the reset line is held while attaching.
+    #[serde(default)]
+    pub connect_under_reset: bool,
+    /// Where the configuration blob is written before the firmware runs.
+    pub config_address: u64,
+}
+
+/// The wire between probe and chip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WireProtocol {
+    /// Serial Wire Debug.
+    #[default]
+    Swd,
+    /// JTAG.
+    Jtag,
+}
+
+/// QEMU behind the probe bridge.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmulatorSpec {
+    /// `-machine`.
+    pub machine: String,
+    /// Oldest QEMU known to work, `major.minor`.
+    pub min_version: String,
+    /// Model of the network interface, where there is one.
+    #[serde(default)]
+    pub nic: Option<String>,
+    /// The core's debug architecture.
+    pub core: CoreArchitecture,
+}
+
+/// Debug architecture of a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoreArchitecture {
+    /// Cortex-M3, M4, M7.
+    Armv7m,
+    /// Cortex-M23, M33.
+    Armv8m,
+}
+
+/// A way to reset a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetKind {
+    /// By the core's own system reset request.
+    Soft,
+    /// By the reset line.
+    Nreset,
+    /// By the power hook of `boards.local.yaml`.
+    Power,
+}
+
 /// What carries the link.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkSpec {
-    /// The UART, `uart1`.
-    pub via: String,
+    /// A UART of the emulator, a serial port, RTT or TCP.
+    pub via: LinkVia,
+    /// Whether the serial port belongs to the same USB device as the probe.
+    #[serde(default)]
+    pub same_usb_as_probe: bool,
+    /// Speed of a serial port.
+    #[serde(default = "LinkSpec::default_baud")]
+    pub baud: u32,
+}
+
+impl LinkSpec {
+    fn default_baud() -> u32 {
+        115_200
+    }
+}
+
+/// The carrier of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkVia {
+    /// The emulator's first UART.
+    Uart0,
+    /// The emulator's second UART.
+    Uart1,
+    /// A serial port of this machine, or one that QEMU offers.
+    Serial,
+    /// Real-Time Transfer over the debug probe.
+    Rtt,
+    /// A TCP port that passes bytes on.
+    Tcp,
 }
 
 /// Wall-clock limits, as whole seconds with unit: `5s`.
@@ -173,6 +291,9 @@ impl Board {
         if board.backend == Backend::Qemu && (board.qemu.is_none() || board.firmware.is_none()) {
             return Err("backend `qemu` needs the sections `qemu` and `firmware`".to_owned());
         }
+        if board.backend == Backend::Probe && (board.probe.is_none() || board.firmware.is_none()) {
+            return Err("backend `probe` needs the sections `probe` and `firmware`".to_owned());
+        }
         Ok(Self { id: id.to_owned(), ..board })
     }
 
@@ -238,6 +359,19 @@ mod tests {
     fn a_qemu_board_without_firmware_is_refused() {
         let error = Board::parse("x", "schema: 1\nname: x\nbackend: qemu\ncapabilities: []\n").unwrap_err();
         assert!(error.contains("firmware"), "{error}");
+    }
+
+    #[test]
+    fn a_probe_board_reads_as_designed_and_needs_its_section() {
+        let text = "schema: 1\nname: x\nbackend: probe\ncapabilities: [uart, flash, reset, rtt, coredump]\n\
+            firmware: { triple: thumbv7em-none-eabihf, target: nucleo-f429zi }\nreset: [soft, nreset, power]\n\
+            link: { via: serial, same_usb_as_probe: true }\n";
+        let error = Board::parse("x", text).unwrap_err();
+        assert!(error.contains("`probe`"), "{error}");
+        let probe = "probe: { vid: \"0483\", pid: \"374b\", speed_khz: 4000, config_address: 0x20020000 }\n";
+        let board = Board::parse("x", &format!("{text}{probe}")).unwrap();
+        assert_eq!(board.reset, [ResetKind::Soft, ResetKind::Nreset, ResetKind::Power]);
+        assert_eq!(board.probe.unwrap().protocol, WireProtocol::Swd);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What every backend looks like to the runner.
 
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use hilarm_link::{Command, FromDevice};
@@ -92,15 +93,56 @@ pub enum DeviceFault {
     },
 }
 
+/// Whose time a device lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The harness grants it: as fast as the machine can, the same in every run.
+    Granted,
+    /// Its own: the world waits for it in real time. Only the calendar is the harness's.
+    Real,
+}
+
+/// What devices with a [`Pace::Real`] ring when they have done something, so that nobody has to look.
+#[derive(Clone, Debug, Default)]
+pub struct Doorbell(Arc<(Mutex<bool>, Condvar)>);
+
+impl Doorbell {
+    /// Says that output waits.
+    pub fn ring(&self) {
+        let (rung, waiting) = &*self.0;
+        *rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        waiting.notify_all();
+    }
+
+    /// Waits until somebody rings, or `limit` has passed; tells whether it rang.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let (rung, waiting) = &*self.0;
+        let rung = rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = waiting.wait_timeout_while(rung, limit, |rung| !*rung);
+        let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *rung)
+    }
+}
+
 /// A device under test, one stimulus at a time.
 ///
-/// Each call to [`step`](Self::step) returns only when the device is idle again, so a device never acts
-/// between two calls and the order of everything is the runner's.
+/// With a [`Pace::Granted`] each call to [`step`](Self::step) returns only when the device is idle again, so
+/// it never acts between two calls and the order of everything is the runner's. With a [`Pace::Real`] a call
+/// returns at once with what the device has done by then; what it does later rings the [`Doorbell`] and comes
+/// with the next call.
 pub trait Device: Send {
     /// Gives the device one stimulus at `now` and collects all that it does until it is idle again.
     /// Time never goes back between two calls; the calendar may jump.
     fn step(&mut self, stimulus: Stimulus, now: Now) -> Result<Vec<DeviceOutput>, DeviceFault>;
 
-    /// When the device next wants to run by itself.
+    /// When the device next wants to run by itself; nothing where time is its own.
     fn deadline(&self) -> Option<Monotonic>;
+
+    /// Whose time it lives in.
+    fn pace(&self) -> Pace {
+        Pace::Granted
+    }
+
+    /// Hands over what to ring from now on; only a device with a [`Pace::Real`] has a use for it.
+    fn listen(&mut self, _bell: &Doorbell) {}
 }

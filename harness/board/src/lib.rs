@@ -11,8 +11,11 @@ mod elf;
 mod qemu;
 mod sim;
 
-pub use descriptor::{Backend, Board, BoardError, Capability, FirmwareSpec, LinkSpec, QemuSpec, Timeouts};
-pub use device::{Device, DeviceFault, DeviceOutput, Stimulus};
+pub use descriptor::{
+    Backend, Board, BoardError, Capability, CoreArchitecture, EmulatorSpec, FirmwareSpec, LinkSpec, LinkVia,
+    ProbeSpec, QemuSpec, ResetKind, Timeouts, WireProtocol,
+};
+pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 pub use elf::{Elf, ElfError};
 pub use qemu::{QemuDevice, QemuError, QemuVersion, qemu_binary, qemu_version};
 pub use sim::SimDevice;

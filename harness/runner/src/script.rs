@@ -142,12 +142,14 @@ impl<'a> Script<'a> {
             world.run_to(next.max(world.mono()));
         }
         let end = world.mono() + DRAIN;
-        while let Some(next) = world.next_deadline().filter(|next| *next <= end) {
-            world.run_to(next.max(world.mono()));
+        loop {
+            let next = world.next_deadline().filter(|next| *next <= end);
+            if next.is_none() && world.mono() >= end {
+                return Ok(());
+            }
+            world.run_to(next.unwrap_or(end).max(world.mono()));
             world.settle()?;
         }
-        world.run_to(end);
-        Ok(world.settle()?)
     }
 
     fn spawn(&mut self, prefix: String, steps: Vec<Step>, parent: Option<usize>, began: usize) {

@@ -361,6 +361,9 @@ impl Trial<'_> {
                 let link = world.network_mut().attach(id.clone(), medium, address);
                 world.attach(id.clone(), link, Box::new(device));
             }
+            Backend::Probe => {
+                return Err(ScriptError::Infra(format!("{id}: this build drives no debug probe")));
+            }
         }
         Ok(())
     }

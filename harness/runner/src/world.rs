@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use hilarm_adversary::{AdversaryError, AdversaryOutput, CommandAndControl};
-use hilarm_board::{Device, DeviceFault, DeviceOutput, Stimulus};
+use hilarm_board::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 use hilarm_defender::Defender;
 use hilarm_hub::{
     Caller, Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply, ServiceRequest,
@@ -72,6 +72,7 @@ struct Adversary {
 
 pub(crate) struct World {
     clock: Clock,
+    bell: Doorbell,
     hub: Hub,
     defender: Defender,
     network: Network,
@@ -92,6 +93,7 @@ impl World {
         let clock = Clock::new(journal.header().t0);
         Self {
             clock,
+            bell: Doorbell::default(),
             hub: Hub::new(HubConfig::default(), seed::derive(seed, "hub")),
             defender: Defender::new(),
             network: Network::new(network, seed::derive(seed, "network")),
@@ -131,7 +133,11 @@ impl World {
     }
 
     /// Attaches a booted device.
-    pub(crate) fn attach(&mut self, id: DeviceId, link: LinkId, device: Box<dyn Device>) {
+    pub(crate) fn attach(&mut self, id: DeviceId, link: LinkId, mut device: Box<dyn Device>) {
+        if device.pace() == Pace::Real {
+            device.listen(&self.bell);
+            self.clock.go_real();
+        }
         let inbox = VecDeque::from([Stimulus::Tick]);
         self.slots.push(Slot { id, link, device, inbox, hub_bytes: 0, next_command: 0 });
     }
@@ -237,9 +243,11 @@ impl World {
         devices.chain(self.network.poll_timeout()).chain(self.hub.poll_timeout(self.clock.hub())).min()
     }
 
-    /// Moves time to `at` and wakes whoever is due; the work itself is left to [`settle`](Self::settle).
+    /// Moves time to `at` and wakes whoever is due; the work itself is left to [`settle`](Self::settle). With
+    /// a device that lives in real time it waits for `at`, and comes back early when such a device did
+    /// something.
     pub(crate) fn run_to(&mut self, at: Monotonic) {
-        self.clock.run_to(at);
+        self.clock.run_to(self.await_real(at));
         let mono = self.clock.mono();
         let now = self.clock.hub();
         if self.network.poll_timeout().is_some_and(|due| due <= mono) {
@@ -249,10 +257,18 @@ impl World {
             self.hub.handle_timeout(now);
         }
         for slot in &mut self.slots {
-            if slot.device.deadline().is_some_and(|due| due <= mono) {
+            // What a device did in its own time is collected by a stimulus, and only it knows whether it did.
+            if slot.device.pace() == Pace::Real || slot.device.deadline().is_some_and(|due| due <= mono) {
                 slot.inbox.push_back(Stimulus::Tick);
             }
         }
+    }
+
+    /// How far time may move now: to `at` under virtual time, as far as real time got otherwise.
+    fn await_real(&self, at: Monotonic) -> Monotonic {
+        let Some(wait) = self.clock.wait_until(at) else { return at };
+        self.bell.wait(wait);
+        self.clock.real().map_or(at, |real| real.min(at))
     }
 
     /// Ends the run: closes the defender's books and accounts for every byte the hub consumed.
