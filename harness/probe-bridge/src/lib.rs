@@ -1,0 +1,22 @@
+//! QEMU's gdbstub as a debug probe.
+//!
+//! The bridge stands between an emulated Cortex-M and a debugger that knows only real probes. On one side it is a client
+//! of QEMU's gdbstub and of its QMP socket; on the other it is a Glasgow Interface Explorer that runs the `probe-rs`
+//! applet, which the stock probe-rs library and command line reach through a socket. Between the two it is what the
+//! silicon would have: an ADIv5 debug port, a memory access port, and the core's debug registers.
+//!
+//! It never starts or stops QEMU, never knows what firmware runs, and holds no test switch. It listens on a Unix socket
+//! or on the loopback interface only. Every wait for QEMU is bounded; when QEMU goes, or the bridge is stopped, the
+//! debugger's next or pending operation fails at once.
+//!
+//! Implements section 1 of `probe-serial-containers.md`.
+
+mod bridge;
+mod config;
+mod error;
+mod glasgow;
+mod stream;
+
+pub use bridge::{Bridge, Ended};
+pub use config::{BridgeConfig, CoreKind, Endpoint, Listen};
+pub use error::BridgeError;
