@@ -20,6 +20,8 @@ pub type Facts = BTreeMap<&'static str, String>;
 pub struct Alert {
     /// Our stable id of the detection.
     pub slug: &'static str,
+    /// `AlertType` of the detection, verbatim.
+    pub alert_type: &'static str,
     /// Severity of the detection.
     pub severity: Severity,
     /// Who is compromised.

@@ -15,7 +15,7 @@ use crate::kind::EventKind;
 use crate::posture::Posture;
 
 /// One row of the catalogue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detection {
     /// Our stable id, kebab-case.
     pub slug: &'static str,
@@ -245,7 +245,7 @@ pub enum Boundary {
 }
 
 /// When a detection fires.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Trigger {
     /// One event suffices.
     OnEvent {

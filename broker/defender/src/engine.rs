@@ -4,18 +4,20 @@
 //! Time never runs backwards: a record or an advance that lies before the latest one counts as happening
 //! now, so that no closed window opens again. Before monitoring starts only configuration counts.
 
+use std::sync::Arc;
+
 use hilarm_model::{HubEvent, HubRecord, SecurityGroup, SecurityPayload, Timestamp};
 
 use crate::alert::Alert;
-use crate::catalogue::entries;
 use crate::counting::{Counting, Settings, security_events};
-use crate::detection::{Detection, Trigger, Watch};
+use crate::detection::{Trigger, Watch};
 use crate::judgement::Judgement;
 use crate::kind::EventKind;
 use crate::ledger::{Ledger, Position};
 use crate::posture::{Postures, Recommendation};
 use crate::ranges::Ranges;
 use crate::roster::{RegisteredKind, Roster};
+use crate::rule::{Rule, rules};
 
 /// What to do with an event of a kind.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +28,11 @@ enum Action {
     Posture(usize),
 }
 
-/// An action on behalf of a detection.
-#[derive(Clone, Copy, Debug)]
+/// An action on behalf of a rule.
+#[derive(Clone, Debug)]
 struct Route {
-    detection: &'static Detection,
-    /// Its place in the catalogue.
+    rule: Arc<Rule>,
+    /// Its place among the rules.
     place: usize,
     action: Action,
 }
@@ -48,8 +50,8 @@ pub struct Defender {
     watches: Vec<Box<dyn Watch>>,
     postures: Postures,
     settings: Settings,
-    /// By place in the catalogue.
-    considered: Vec<u64>,
+    /// Slug and events considered, by place among the rules.
+    considered: Vec<(&'static str, u64)>,
     routes: [Vec<Route>; EventKind::COUNT],
 }
 
@@ -60,8 +62,13 @@ impl Default for Defender {
 }
 
 impl Defender {
-    /// A defender that knows no device, no rule and no threat, before monitoring started.
+    /// The shipped catalogue, before any device, configuration or threat is known and monitoring started.
     pub fn new() -> Self {
+        Self::with_rules(rules())
+    }
+
+    /// The same with these rules in place of the shipped ones.
+    pub fn with_rules(rules: impl IntoIterator<Item = Rule>) -> Self {
         let mut defender = Self {
             now: Timestamp::from_micros(i64::MIN),
             handled: 0,
@@ -73,29 +80,30 @@ impl Defender {
             watches: Vec::new(),
             postures: Postures::default(),
             settings: Settings::default(),
-            considered: vec![0; entries().count()],
+            considered: Vec::new(),
             routes: Default::default(),
         };
-        for (place, detection) in entries().enumerate() {
-            let action = defender.set_up(detection);
-            for kind in detection.trigger.on() {
-                defender.routes[*kind as usize].push(Route { detection, place, action });
+        for (place, rule) in rules.into_iter().map(Arc::new).enumerate() {
+            let action = defender.set_up(&rule);
+            defender.considered.push((rule.detection.slug, 0));
+            for kind in rule.detection.trigger.on() {
+                defender.routes[*kind as usize].push(Route { rule: Arc::clone(&rule), place, action });
             }
         }
         defender
     }
 
-    fn set_up(&mut self, detection: &'static Detection) -> Action {
-        match detection.trigger {
+    fn set_up(&mut self, row: &Arc<Rule>) -> Action {
+        match row.detection.trigger {
             Trigger::OnEvent { judge, .. } | Trigger::AllowList { judge, .. } => Action::Judge(judge),
             Trigger::CountInWindow { rule, counts, .. } => {
-                Action::Count { slot: self.ranges.add_counter(detection, rule), counts }
+                Action::Count { slot: self.ranges.add_counter(Arc::clone(row), rule), counts }
             }
             Trigger::Stateful { begin, .. } => {
                 self.watches.push(begin());
                 Action::Watch(self.watches.len() - 1)
             }
-            Trigger::Posture { begin, .. } => Action::Posture(self.postures.add(detection, begin())),
+            Trigger::Posture { begin, .. } => Action::Posture(self.postures.add(Arc::clone(row), begin())),
         }
     }
 
@@ -158,8 +166,8 @@ impl Defender {
     /// Events of the detection's triggering kind since monitoring started, whether or not they fired; 0 for
     /// an unknown slug. Connections count for the checks that they reached, reported flows count singly.
     pub fn considered(&self, slug: &str) -> u64 {
-        let place = entries().position(|detection| detection.slug == slug);
-        place.and_then(|place| self.considered.get(place)).copied().unwrap_or(0)
+        let known = self.considered.iter().find(|(known, _)| *known == slug);
+        known.map_or(0, |(_, considered)| *considered)
     }
 
     fn configure(&mut self, event: &HubEvent, position: Position) {
@@ -212,7 +220,7 @@ impl Defender {
     fn dispatch(&mut self, kind: EventKind, event: &HubEvent, position: Position) {
         for route in &self.routes[kind as usize] {
             let (roster, ledger) = (&mut self.roster, &mut self.ledger);
-            let considered = &mut self.considered[route.place];
+            let (_, considered) = &mut self.considered[route.place];
             let (monitoring, settings) = (self.monitoring, self.settings);
             match route.action {
                 Action::Count { slot, counts } => {
@@ -226,9 +234,9 @@ impl Defender {
                     self.postures.see(place, event, settings.tuning, monitoring.then_some(position));
                 }
                 Action::Judge(_) | Action::Watch(_) => {
-                    let (detection, ranges) = (route.detection, &self.ranges);
+                    let (rule, ranges) = (&*route.rule, &self.ranges);
                     let mut judgement =
-                        Judgement { detection, roster, ranges, ledger, considered, position, monitoring };
+                        Judgement { rule, roster, ranges, ledger, considered, position, monitoring };
                     match route.action {
                         Action::Watch(watch) => self.watches[watch].see(event, &mut judgement),
                         Action::Judge(judge) => judge(event, &mut judgement),

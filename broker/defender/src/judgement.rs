@@ -7,15 +7,16 @@ use hilarm_model::{DeviceId, Timestamp};
 
 use crate::alert::{Facts, Subject};
 use crate::allow_list::Allowed;
-use crate::detection::{Detection, Trigger};
+use crate::detection::Trigger;
 use crate::ledger::{Ledger, Position};
 use crate::ranges::Ranges;
 use crate::roster::{Listening, RegisteredKind, Roster};
+use crate::rule::Rule;
 
 /// One event before one detection.
 #[derive(Debug)]
 pub struct Judgement<'a> {
-    pub(crate) detection: &'static Detection,
+    pub(crate) rule: &'a Rule,
     pub(crate) roster: &'a mut Roster,
     pub(crate) ranges: &'a Ranges,
     pub(crate) ledger: &'a mut Ledger,
@@ -40,7 +41,7 @@ impl Judgement<'_> {
     /// What the device's group allows by the rule of this detection, and the name of the group; `None` where
     /// the rule is not enabled.
     pub(crate) fn allow_list(&self, device: &DeviceId) -> Option<(Arc<Allowed>, String)> {
-        let Trigger::AllowList { rule, .. } = self.detection.trigger else { return None };
+        let Trigger::AllowList { rule, .. } = self.rule.detection.trigger else { return None };
         let device = self.roster.get(self.roster.find(device)?)?;
         let (allowed, group) = self.ranges.allow_list(device, rule)?;
         Some((allowed, group.to_owned()))
@@ -54,10 +55,10 @@ impl Judgement<'_> {
         reported.map_or(&NONE, |reported| &reported.listening)
     }
 
-    /// Raises an alert on the hub: one an operation, never extended.
+    /// Raises an alert on the hub, as far as hits like this one are alerts of their own.
     pub fn raise_on_hub(&mut self, subject: Option<Subject>, facts: impl FnOnce(&mut Facts)) {
         if self.monitoring {
-            self.ledger.operation(self.detection, subject, self.position, facts);
+            self.ledger.hit(self.rule, None, subject, self.position, facts);
         }
     }
 
@@ -71,7 +72,7 @@ impl Judgement<'_> {
     pub fn raise(&mut self, device: &DeviceId, subject: Option<Subject>, facts: impl FnOnce(&mut Facts)) {
         if self.monitoring {
             let index = self.roster.intern(device);
-            self.ledger.hit(self.detection, (index, device), subject, self.position, facts);
+            self.ledger.hit(self.rule, Some((index, device)), subject, self.position, facts);
         }
     }
 }

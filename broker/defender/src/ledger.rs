@@ -9,11 +9,9 @@ use std::time::Duration;
 use hilarm_model::{DeviceId, Timestamp};
 
 use crate::alert::{Alert, Entity, Facts, RangeBreach, Subject};
-use crate::detection::{Detection, Trigger};
+use crate::detection::{Scope, Trigger};
 use crate::roster::DeviceIndex;
-
-/// Built-in device alerts: one per (type, device, subject) within this time of the first hit.
-pub const DEDUPLICATION: Duration = Duration::from_secs(60 * 60);
+use crate::rule::{Deduplication, Rule};
 
 /// Alerts beyond this number are dropped, which [`crate::Defender::overflowed`] says.
 pub const ALERTS_MAX: usize = 200_000;
@@ -58,20 +56,21 @@ impl Ledger {
         self.overflowed
     }
 
-    /// A hit on a device: extends the open alert of its key, or opens one with the facts given.
+    /// A hit on a device, or on the hub: extends the open alert of its key, or opens one with the facts given.
     pub(crate) fn hit(
         &mut self,
-        detection: &'static Detection,
-        (index, device): (DeviceIndex, &DeviceId),
+        rule: &Rule,
+        device: Option<(DeviceIndex, &DeviceId)>,
         subject: Option<Subject>,
         position: Position,
         facts: impl FnOnce(&mut Facts),
     ) {
-        let key = (detection.slug, Some(index), subject);
+        let key = (rule.detection.slug, device.map(|(index, _)| index), subject);
         let mut ordinal = 0;
         if let Some(recent) = self.recent.get(&key) {
             if let Some(open) = self.alerts.get_mut(recent.alert.0 as usize)
-                && position.at < open.start + DEDUPLICATION
+                && let Deduplication::Within(period) = rule.deduplication
+                && position.at < open.start + period
             {
                 open.end = position.at;
                 open.count += 1;
@@ -79,28 +78,7 @@ impl Ledger {
             }
             ordinal = recent.ordinal + 1;
         }
-        let mut alert = device_alert(detection, device, position.at, position.at);
-        facts(&mut alert.facts);
-        alert.count = 1;
-        alert.ordinal = ordinal;
-        alert.raised_by = Some(position.ordinal);
-        alert.subject.clone_from(&key.2);
-        if let Some(alert) = self.push(alert) {
-            self.recent.insert(key, Recent { alert, ordinal });
-        }
-    }
-
-    /// An operation on the hub: an alert of its own, whatever came before it.
-    pub(crate) fn operation(
-        &mut self,
-        detection: &'static Detection,
-        subject: Option<Subject>,
-        position: Position,
-        facts: impl FnOnce(&mut Facts),
-    ) {
-        let key = (detection.slug, None, subject);
-        let ordinal = self.recent.get(&key).map_or(0, |recent| recent.ordinal + 1);
-        let mut alert = alert(detection, Entity::Hub, position.at, position.at);
+        let mut alert = alert(rule, device.map(|(_, device)| device), position.at, position.at);
         facts(&mut alert.facts);
         alert.count = 1;
         alert.ordinal = ordinal;
@@ -126,16 +104,16 @@ impl Ledger {
     /// A range rule was broken: opens an alert, which [`Ledger::settle_breach`] may correct later.
     pub(crate) fn breach(
         &mut self,
-        detection: &'static Detection,
+        rule: &Rule,
         device: (DeviceIndex, &DeviceId),
         breach: RangeBreach,
         (start, end): (Timestamp, Timestamp),
         raised_by: Option<u64>,
     ) -> Option<AlertIndex> {
         let (index, device) = device;
-        let key = (detection.slug, Some(index), None);
+        let key = (rule.detection.slug, Some(index), None);
         let ordinal = self.recent.get(&key).map_or(0, |recent| recent.ordinal + 1);
-        let mut alert = device_alert(detection, device, start, end);
+        let mut alert = alert(rule, Some(device), start, end);
         alert.count = breach.actual_count;
         alert.ordinal = ordinal;
         alert.raised_by = raised_by;
@@ -172,19 +150,21 @@ impl Ledger {
     }
 }
 
-fn device_alert(detection: &'static Detection, device: &DeviceId, start: Timestamp, end: Timestamp) -> Alert {
-    let mut alert = alert(detection, Entity::Device(device.clone()), start, end);
-    alert.facts.insert("DeviceId", device.to_string());
-    alert
-}
-
-fn alert(detection: &'static Detection, entity: Entity, start: Timestamp, end: Timestamp) -> Alert {
+/// An alert without evidence but the device's id. Its scope decides whom it names.
+fn alert(rule: &Rule, device: Option<&DeviceId>, start: Timestamp, end: Timestamp) -> Alert {
+    let detection = &rule.detection;
     let mut facts = Facts::new();
     if let Trigger::CountInWindow { marks, .. } = detection.trigger {
         facts.extend(marks.iter().map(|(mark, value)| (*mark, (*value).to_owned())));
     }
+    facts.extend(device.map(|device| ("DeviceId", device.to_string())));
+    let entity = match (detection.scope, device) {
+        (Scope::Device, Some(device)) => Entity::Device(device.clone()),
+        _ => Entity::Hub,
+    };
     Alert {
         slug: detection.slug,
+        alert_type: detection.alert_type,
         severity: detection.severity,
         entity,
         subject: None,
@@ -227,12 +207,13 @@ mod tests {
     #[test]
     fn alerts_beyond_the_maximum_are_dropped_and_said_to_be() {
         let device = DeviceId::new("pump-1").unwrap();
-        let detection = &crate::detections::sas_expired::DETECTION;
+        let rule = Rule::from(&crate::detections::sas_expired::DETECTION);
+        let period = crate::DEDUPLICATION;
         let mut ledger = Ledger::default();
         for hour in 0..=ALERTS_MAX as u64 {
             assert!(!ledger.overflowed());
-            let position = Position { at: Timestamp::default() + DEDUPLICATION * hour as u32, ordinal: hour };
-            ledger.hit(detection, (DeviceIndex::default(), &device), None, position, |_| ());
+            let position = Position { at: Timestamp::default() + period * hour as u32, ordinal: hour };
+            ledger.hit(&rule, Some((DeviceIndex::default(), &device)), None, position, |_| ());
         }
         assert_eq!(ledger.alerts().len(), ALERTS_MAX);
         assert!(ledger.overflowed());

@@ -28,6 +28,7 @@ mod range_row;
 mod ranges;
 mod reference;
 mod roster;
+mod rule;
 mod security_alert;
 mod threat_list;
 mod window;
@@ -45,7 +46,7 @@ pub use detection::{
 pub use engine::Defender;
 pub use judgement::Judgement;
 pub use kind::EventKind;
-pub use ledger::{ALERTS_MAX, DEDUPLICATION};
+pub use ledger::ALERTS_MAX;
 pub use output::{
     SecurityIotRawEvent, SecurityRecommendation, arm_alert, compliance_finding, detection_finding,
     security_iot_raw_events, security_recommendations,
@@ -53,5 +54,6 @@ pub use output::{
 pub use posture::{Finding, Posture, Recommendation, RecommendationState};
 pub use reference::alert_reference;
 pub use roster::RegisteredKind;
+pub use rule::{DEDUPLICATION, Deduplication, Rule, rules};
 pub use security_alert::{AlertContext, SecurityAlert, security_alert};
 pub use threat_list::{ThreatListError, ThreatListProblem, parse_threat_list};

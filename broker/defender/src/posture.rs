@@ -6,12 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use hilarm_model::{DeviceId, HubEvent, Timestamp, Tuning};
 use serde::Serialize;
 
-use crate::detection::{Detection, Severity};
+use crate::detection::Severity;
 use crate::ledger::Position;
+use crate::rule::Rule;
 
 /// Whether a recommendation still stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -37,6 +39,8 @@ pub struct Finding {
 pub struct Recommendation {
     /// Our stable id.
     pub slug: &'static str,
+    /// Its type, verbatim.
+    pub alert_type: &'static str,
     /// Its severity.
     pub severity: Severity,
     /// Whether it stands.
@@ -64,14 +68,14 @@ pub trait Posture: Send + fmt::Debug {
 /// Every posture, and what came of it.
 #[derive(Debug, Default)]
 pub(crate) struct Postures {
-    watched: Vec<(&'static Detection, Box<dyn Posture>)>,
+    watched: Vec<(Arc<Rule>, Box<dyn Posture>)>,
     raised: Vec<Recommendation>,
 }
 
 impl Postures {
     /// A further posture; answers its place.
-    pub(crate) fn add(&mut self, detection: &'static Detection, posture: Box<dyn Posture>) -> usize {
-        self.watched.push((detection, posture));
+    pub(crate) fn add(&mut self, rule: Arc<Rule>, posture: Box<dyn Posture>) -> usize {
+        self.watched.push((rule, posture));
         self.watched.len() - 1
     }
 
@@ -97,7 +101,8 @@ impl Postures {
     }
 
     fn judge(&mut self, place: usize, tuning: Tuning, position: Position) {
-        let (detection, posture) = &self.watched[place];
+        let (rule, posture) = &self.watched[place];
+        let detection = &rule.detection;
         let finding = posture.finding(tuning);
         let known = self.raised.iter_mut().find(|known| known.slug == detection.slug);
         match (known, finding) {
@@ -105,6 +110,7 @@ impl Postures {
             (Some(known), None) => known.resolve(position),
             (None, Some(finding)) => self.raised.push(Recommendation {
                 slug: detection.slug,
+                alert_type: detection.alert_type,
                 severity: detection.severity,
                 state: RecommendationState::Active,
                 finding,

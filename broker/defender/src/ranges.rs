@@ -15,9 +15,9 @@ use hilarm_model::{AllowList, AllowRuleType, Flow, RangeRule, RangeRuleType, Sec
 
 use crate::alert::{RangeBreach, Side};
 use crate::allow_list::Allowed;
-use crate::detection::Detection;
 use crate::ledger::{AlertIndex, Ledger, Position};
 use crate::roster::{Device, DeviceIndex, Membership, Roster};
+use crate::rule::Rule;
 use crate::window::Window;
 
 /// Index of a security group.
@@ -52,9 +52,9 @@ pub(crate) struct Tally {
 }
 
 /// A detection that counts, at its slot in every group.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Counter {
-    detection: &'static Detection,
+    row: Arc<Rule>,
     rule: RangeRuleType,
 }
 
@@ -101,8 +101,8 @@ pub(crate) struct Ranges {
 
 impl Ranges {
     /// A further detection that counts; answers its slot.
-    pub(crate) fn add_counter(&mut self, detection: &'static Detection, rule: RangeRuleType) -> usize {
-        self.counters.push(Counter { detection, rule });
+    pub(crate) fn add_counter(&mut self, row: Arc<Rule>, rule: RangeRuleType) -> usize {
+        self.counters.push(Counter { row, rule });
         self.enabled.push(0);
         self.counters.len() - 1
     }
@@ -225,7 +225,7 @@ impl Ranges {
         let raised_by = Some(position.ordinal);
         let registered = device.registered.is_some();
         let device = (index, &device.id);
-        let raised = ledger.breach(gauge.counter.detection, device, breach, span, raised_by);
+        let raised = ledger.breach(&gauge.counter.row, device, breach, span, raised_by);
         if let Some(alert) = raised.filter(|_| !registered) {
             ledger.note(alert, "unregistered", "true");
         }
@@ -274,7 +274,7 @@ impl Ranges {
             if whole && count < gauge.rule.min() {
                 let breach = gauge.breach(Side::Below, &group.name, window, count);
                 let device = (member, &device.id);
-                ledger.breach(gauge.counter.detection, device, breach, (window.start, end), None);
+                ledger.breach(&gauge.counter.row, device, breach, (window.start, end), None);
             }
         }
     }
@@ -314,7 +314,7 @@ impl Ranges {
         let key = (group, slot, rule.min(), rule.max(), rule.window());
         let index = *self.interned.entry(key).or_insert(next);
         if index == next {
-            let counter = self.counters[slot];
+            let counter = self.counters[slot].clone();
             let (enabled_since, current, breaches, scheduled) = (None, None, Vec::new(), None);
             self.gauges.push(Gauge { counter, group, rule, enabled_since, current, breaches, scheduled });
         }

@@ -111,7 +111,7 @@ pub fn security_alert(alert: &Alert, context: &AlertContext) -> SecurityAlert {
         alert_link: String::new(),
         alert_name: detection.display_name().to_owned(),
         alert_severity: format!("{:?}", alert.severity),
-        alert_type: detection.alert_type.to_owned(),
+        alert_type: alert.alert_type.to_owned(),
         compromised_entity: entity_name(alert, context).to_owned(),
         confidence_level: String::new(),
         confidence_score: None,

@@ -56,7 +56,7 @@ pub fn security_recommendations(
         .to_string(),
         recommendation_display_name: entry.display_name().to_owned(),
         recommendation_id: recommendation_id(recommendation, context).to_string(),
-        recommendation_name: entry.alert_type.to_owned(),
+        recommendation_name: recommendation.alert_type.to_owned(),
         recommendation_severity: format!("{:?}", recommendation.severity),
         recommendation_state: format!("{:?}", recommendation.state),
         remediation_description: entry.remediation.join(" "),

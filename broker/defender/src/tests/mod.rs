@@ -5,6 +5,7 @@ mod any_records;
 mod catalogue;
 mod deduplication;
 pub(crate) mod fixture;
+mod other_rules;
 mod output_shapes;
 pub(crate) mod range_row;
 mod range_rules;
