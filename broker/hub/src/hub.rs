@@ -6,6 +6,7 @@ use hilarm_model::{ConnectionId, HubRecord, Monotonic, Now, PeerFacts, Timestamp
 
 use crate::config::HubConfig;
 use crate::core::Core;
+use crate::core::auth::Authentication;
 use crate::https::Https;
 use crate::mqtt::Mqtt;
 use crate::service::{Caller, HubError, MethodResult, MethodTicket, ServiceReply, ServiceRequest};
@@ -73,7 +74,14 @@ pub struct Hub {
 impl Hub {
     /// An empty hub. Equal seeds and equal inputs give equal outputs.
     pub fn new(config: HubConfig, seed: u64) -> Self {
-        Self { core: Core::new(config, seed), mqtt: Mqtt::new(), https: Https::new() }
+        Self::with_authentication(config, seed, Authentication::default())
+    }
+
+    /// The same with another way to judge credentials than IoT Hub's.
+    pub fn with_authentication(config: HubConfig, seed: u64, authentication: Authentication) -> Self {
+        let mut core = Core::new(config, seed);
+        core.authentication = authentication;
+        Self { core, mqtt: Mqtt::new(), https: Https::new() }
     }
 
     /// Takes what a transport has.

@@ -15,6 +15,10 @@ mod security_message;
 mod service;
 
 pub use config::HubConfig;
+pub use core::auth::{
+    Authentication, CertificateClaim, CertificateEvidence, Check, Checks, IdentityClaim, Reading, Refuses,
+    ThumbprintDigest, Thumbprints, TokenClaim,
+};
 pub use core::registry::{
     ClientIdentity, DeviceAuthentication, InvalidKey, InvalidThumbprint, SymmetricKey, Thumbprint,
 };

@@ -8,7 +8,7 @@ use hilarm_model::{
 };
 use serde_json::Value;
 
-use super::auth::{Presented, authenticate};
+use super::auth::Presented;
 use super::message::{DeviceMessage, MessageClass};
 use super::registry::ClientIdentity;
 use super::twin::InvalidPatch;
@@ -23,7 +23,7 @@ impl Core {
         presented: Presented<'_>,
         now: Now,
     ) -> Result<UsedAuthentication, Vec<RefusalCause>> {
-        authenticate(&self.registry, &self.config.host, identity, presented, now.unix)
+        self.authentication.judge(&self.registry, &self.config.host, identity, presented, now.unix)
     }
 
     /// Whether the hub's network rules let an address in. Adapters ask before they authenticate.

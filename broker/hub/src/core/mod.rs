@@ -35,6 +35,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use self::auth::Authentication;
 use self::cloud_to_device::{CloudToDeviceQueue, LockToken};
 use self::management::Management;
 pub(crate) use self::messages::Redelivery;
@@ -82,6 +83,7 @@ enum CoreTimer {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) config: HubConfig,
+    pub(crate) authentication: Authentication,
     registry: Registry,
     twins: BTreeMap<ClientIdentity, Twin>,
     queues: BTreeMap<DeviceId, CloudToDeviceQueue>,
@@ -103,6 +105,7 @@ impl Core {
         let mut random = stream(seed, "hub");
         Self {
             config,
+            authentication: Authentication::default(),
             registry: Registry::default(),
             twins: BTreeMap::new(),
             queues: BTreeMap::new(),

@@ -2,13 +2,18 @@
 //! and names every independent cause of a refusal. It never tells the peer which one it was.
 //!
 //! Order (IoT Hub): the identity exists; it is enabled; the kind of credential fits; then the token
-//! (`sas`) or the certificate (`x509`).
+//! (`sas`) or the certificate (`x509`). What is presented becomes a claim, and tables of checks judge claims:
+//! [`Authentication`] is those tables, IoT Hub's by default.
 
+mod check;
 mod sas;
 pub(crate) mod x509;
 
 use hilarm_model::{RefusalCause, Timestamp, UsedAuthentication};
 
+pub use self::check::{Check, Checks, Reading, Refuses};
+pub use self::sas::TokenClaim;
+pub use self::x509::{CertificateClaim, CertificateEvidence, ThumbprintDigest, Thumbprints};
 use super::registry::{ClientIdentity, DeviceAuthentication, Registry};
 
 /// What a peer presented.
@@ -20,56 +25,106 @@ pub(crate) struct Presented<'a> {
     pub(crate) chain: &'a [Vec<u8>],
 }
 
-/// Lets an identity in, or names the causes (at least one) for refusing it.
-pub(crate) fn authenticate(
-    registry: &Registry,
-    host: &str,
-    identity: &ClientIdentity,
-    presented: Presented<'_>,
-    now: Timestamp,
-) -> Result<UsedAuthentication, Vec<RefusalCause>> {
-    let (Some(device), Some(required)) =
-        (registry.device(&identity.device), registry.authentication(identity))
-    else {
-        return Err(vec![RefusalCause::UnknownDevice]);
-    };
-    let judged = judge(registry, host, identity, required, presented, now);
-    if device.enabled {
-        return judged;
-    }
-    let mut causes = vec![RefusalCause::DeviceDisabled];
-    causes.extend(judged.err().unwrap_or_default());
-    Err(causes)
+/// A registered identity, as it is judged whatever it presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdentityClaim {
+    /// Whether the device is enabled.
+    pub enabled: bool,
 }
 
-fn judge(
-    registry: &Registry,
-    host: &str,
-    identity: &ClientIdentity,
-    required: &DeviceAuthentication,
-    presented: Presented<'_>,
-    now: Timestamp,
-) -> Result<UsedAuthentication, Vec<RefusalCause>> {
-    let token = presented.token.filter(|token| !token.is_empty());
-    let leaf = presented.chain.first();
-    match (required, token, leaf) {
-        (_, None, None) => Err(vec![RefusalCause::CredentialMissing]),
-        (DeviceAuthentication::Sas { primary, secondary }, Some(token), _) => {
-            let expiry = sas::judge(token, host, identity, [primary, secondary], now)?;
-            Ok(UsedAuthentication::Sas { expiry })
+/// How a hub judges credentials. The default is IoT Hub's way.
+#[derive(Clone, Debug)]
+pub struct Authentication {
+    /// Checks of the identity. Read to the end, the credential is judged as well.
+    pub identity: Checks<IdentityClaim>,
+    /// Checks of a SAS token.
+    pub token: Checks<TokenClaim>,
+    /// Checks of a client certificate.
+    pub certificate: Checks<CertificateClaim>,
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        let enabled = Check::new("enabled", |claim: &IdentityClaim| {
+            (!claim.enabled).then_some(RefusalCause::DeviceDisabled)
+        });
+        Self {
+            identity: Checks { table: vec![enabled], reading: Reading::Every },
+            token: sas::checks(),
+            certificate: x509::checks(),
         }
-        (DeviceAuthentication::Sas { .. }, None, Some(_)) | (_, Some(_), _) => {
-            Err(vec![RefusalCause::CredentialKindMismatch])
+    }
+}
+
+impl Authentication {
+    /// Lets an identity in, or names the causes (at least one) for refusing it.
+    pub(crate) fn judge(
+        &self,
+        registry: &Registry,
+        host: &str,
+        identity: &ClientIdentity,
+        presented: Presented<'_>,
+        now: Timestamp,
+    ) -> Result<UsedAuthentication, Vec<RefusalCause>> {
+        let (Some(device), Some(required)) =
+            (registry.device(&identity.device), registry.authentication(identity))
+        else {
+            return Err(vec![RefusalCause::UnknownDevice]);
+        };
+        let mut causes = self.identity.causes(&IdentityClaim { enabled: device.enabled });
+        if !causes.is_empty() && self.identity.reading == Reading::First {
+            return Err(causes);
         }
-        (DeviceAuthentication::SelfSigned { primary, secondary }, None, Some(leaf)) => {
-            let not_after = x509::judge_thumbprint(leaf, primary, secondary.as_ref(), now)?;
-            Ok(UsedAuthentication::X509 { not_after, sha256: x509::sha256(leaf) })
+        match self.judge_credential(registry, host, identity, required, presented, now) {
+            Ok(used) if causes.is_empty() => Ok(used),
+            judged => {
+                causes.extend(judged.err().unwrap_or_default());
+                Err(causes)
+            }
         }
-        (DeviceAuthentication::CertificateAuthority, None, Some(leaf)) => {
-            let not_after =
-                x509::judge_chain(presented.chain, registry.authorities(), &identity.device, now)?;
-            Ok(UsedAuthentication::X509 { not_after, sha256: x509::sha256(leaf) })
+    }
+
+    fn judge_credential(
+        &self,
+        registry: &Registry,
+        host: &str,
+        identity: &ClientIdentity,
+        required: &DeviceAuthentication,
+        presented: Presented<'_>,
+        now: Timestamp,
+    ) -> Result<UsedAuthentication, Vec<RefusalCause>> {
+        let token = presented.token.filter(|token| !token.is_empty());
+        let leaf = presented.chain.first();
+        match (required, token, leaf) {
+            (_, None, None) => Err(vec![RefusalCause::CredentialMissing]),
+            (DeviceAuthentication::Sas { primary, secondary }, Some(token), _) => {
+                let claim = sas::claim(token, host, identity, [primary, secondary], now)?;
+                self.judge_token(&claim)
+            }
+            (DeviceAuthentication::Sas { .. }, None, Some(_)) | (_, Some(_), _) => {
+                Err(vec![RefusalCause::CredentialKindMismatch])
+            }
+            (DeviceAuthentication::SelfSigned { primary, secondary }, None, Some(leaf)) => {
+                let claim = x509::claim_by_thumbprint(leaf, primary, secondary.as_ref(), now)?;
+                self.judge_certificate(claim)
+            }
+            (DeviceAuthentication::CertificateAuthority, None, Some(_)) => {
+                let authorities = registry.authorities();
+                let claim = x509::claim_by_chain(presented.chain, authorities, &identity.device, now)?;
+                self.judge_certificate(claim)
+            }
         }
+    }
+
+    fn judge_token(&self, claim: &TokenClaim) -> Result<UsedAuthentication, Vec<RefusalCause>> {
+        let causes = self.token.causes(claim);
+        if causes.is_empty() { Ok(UsedAuthentication::Sas { expiry: claim.expiry }) } else { Err(causes) }
+    }
+
+    fn judge_certificate(&self, claim: CertificateClaim) -> Result<UsedAuthentication, Vec<RefusalCause>> {
+        let causes = self.certificate.causes(&claim);
+        let CertificateClaim { not_after, sha256, .. } = claim;
+        if causes.is_empty() { Ok(UsedAuthentication::X509 { not_after, sha256 }) } else { Err(causes) }
     }
 }
 
@@ -98,7 +153,7 @@ mod tests {
         (registry, identity): &(Registry, ClientIdentity),
         presented: Presented<'_>,
     ) -> Vec<RefusalCause> {
-        authenticate(registry, "hub", identity, presented, NOW).unwrap_err()
+        Authentication::default().judge(registry, "hub", identity, presented, NOW).unwrap_err()
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! SAS tokens: `SharedAccessSignature sr={sr}&sig={urlenc(b64 HMAC-SHA256(key, sr+"\n"+se))}&se={epoch}`,
-//! fields in any order. The check order is IoT Hub's: parse, scope, signature, expiry.
+//! fields in any order. The check order is IoT Hub's: parse, then the table of [`checks`].
 //!
 //! The HMAC covers the raw transmitted `sr`, never a re-encoded form: clients differ in what they encode
 //! and in the case of the digits.
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hilarm_model::{RefusalCause, Timestamp};
 use percent_encoding::percent_decode_str;
 
+use super::check::{Check, Checks, Reading};
 use crate::core::registry::{ClientIdentity, SymmetricKey};
 
 /// A parsed token. Never Debug: it holds a signature.
@@ -23,26 +24,52 @@ struct SasToken<'a> {
     expiry: Timestamp,
 }
 
-/// Judges a token; its expiry comes back when it is good.
-pub(super) fn judge(
+/// What a token claims, as far as the hub could verify it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenClaim {
+    /// Its resource is the identity's own, or a prefix of it.
+    pub covers: bool,
+    /// The primary key signed it.
+    pub by_primary: bool,
+    /// The secondary key signed it.
+    pub by_secondary: bool,
+    /// Its expiry.
+    pub expiry: Timestamp,
+    /// The hub's calendar.
+    pub now: Timestamp,
+}
+
+/// IoT Hub's checks of a token. The first cause is the only one.
+pub(super) fn checks() -> Checks<TokenClaim> {
+    let scope = |claim: &TokenClaim| (!claim.covers).then_some(RefusalCause::SasScopeMismatch);
+    let signature = |claim: &TokenClaim| {
+        (!claim.by_primary && !claim.by_secondary).then_some(RefusalCause::SasInvalidSignature)
+    };
+    let expiry = |claim: &TokenClaim| {
+        (claim.expiry <= claim.now).then_some(RefusalCause::SasExpired { expiry: claim.expiry })
+    };
+    let table =
+        vec![Check::new("scope", scope), Check::new("signature", signature), Check::new("expiry", expiry)];
+    Checks { table, reading: Reading::First }
+}
+
+/// Reads a token, and finds out what of it is true.
+pub(super) fn claim(
     token: &[u8],
     host: &str,
     identity: &ClientIdentity,
-    keys: [&SymmetricKey; 2],
+    [primary, secondary]: [&SymmetricKey; 2],
     now: Timestamp,
-) -> Result<Timestamp, Vec<RefusalCause>> {
+) -> Result<TokenClaim, Vec<RefusalCause>> {
     let token = parse(token).map_err(|reason| vec![RefusalCause::SasMalformed { reason: reason.into() }])?;
-    if !covers(token.resource, host, identity) {
-        return Err(vec![RefusalCause::SasScopeMismatch]);
-    }
     let signed = [token.resource.as_bytes(), b"\n", token.expiry_text.as_bytes()];
-    if !keys.iter().any(|key| key.verifies(&signed, &token.signature)) {
-        return Err(vec![RefusalCause::SasInvalidSignature]);
-    }
-    if token.expiry <= now {
-        return Err(vec![RefusalCause::SasExpired { expiry: token.expiry }]);
-    }
-    Ok(token.expiry)
+    Ok(TokenClaim {
+        covers: covers(token.resource, host, identity),
+        by_primary: primary.verifies(&signed, &token.signature),
+        by_secondary: secondary.verifies(&signed, &token.signature),
+        expiry: token.expiry,
+        now,
+    })
 }
 
 fn parse(token: &[u8]) -> Result<SasToken<'_>, &'static str> {
@@ -123,6 +150,18 @@ pub(super) mod tests {
 
     fn pump() -> ClientIdentity {
         ClientIdentity { device: DeviceId::new("pump-1").unwrap(), module: None }
+    }
+
+    fn judge(
+        token: &[u8],
+        host: &str,
+        identity: &ClientIdentity,
+        keys: [&SymmetricKey; 2],
+        now: Timestamp,
+    ) -> Result<Timestamp, Vec<RefusalCause>> {
+        let claim = claim(token, host, identity, keys, now)?;
+        let causes = checks().causes(&claim);
+        if causes.is_empty() { Ok(claim.expiry) } else { Err(causes) }
     }
 
     fn judged(token: &str) -> Result<Timestamp, Vec<RefusalCause>> {

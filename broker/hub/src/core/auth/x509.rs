@@ -1,62 +1,136 @@
 //! Client certificates. TLS has proved possession of the leaf's key and judged nothing else; here the
-//! leaf's validity, its thumbprint, or its chain and common name are judged, each independently.
+//! leaf's validity, its thumbprint, or its chain and common name are judged by the table of [`checks`].
 
 use hilarm_model::{DeviceId, RefusalCause, Timestamp};
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::check::{Check, Checks, Reading};
 use crate::core::registry::Thumbprint;
 
 /// Presented intermediates beyond this many are not looked at.
 const INTERMEDIATES_MAX: usize = 8;
 
-/// SHA-256 thumbprint, upper-case hexadecimal.
-pub(super) fn sha256(der: &[u8]) -> String {
-    hex::encode_upper(Sha256::digest(der))
+/// What a client certificate claims, as far as the hub could verify it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateClaim {
+    /// SHA-1 thumbprint of the leaf, upper-case hexadecimal.
+    pub sha1: String,
+    /// SHA-256 thumbprint of the leaf, upper-case hexadecimal.
+    pub sha256: String,
+    /// Why it should be the device's.
+    pub evidence: CertificateEvidence,
+    /// Begin of its validity.
+    pub not_before: Timestamp,
+    /// End of its validity.
+    pub not_after: Timestamp,
+    /// The hub's calendar.
+    pub now: Timestamp,
 }
 
-/// Judges a leaf against configured thumbprints; its `notAfter` comes back when it is good.
-pub(super) fn judge_thumbprint(
+/// Why a certificate should be the device's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateEvidence {
+    /// The device is registered with thumbprints.
+    Thumbprints(Thumbprints),
+    /// The device is registered with a certificate authority.
+    Chain {
+        /// The chain leads to a registered authority.
+        trusted: bool,
+        /// The common name is the device id.
+        named: bool,
+    },
+}
+
+/// Which configured thumbprints the leaf has, and by which digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thumbprints {
+    /// It has the primary one.
+    pub primary: Option<ThumbprintDigest>,
+    /// It has the secondary one.
+    pub secondary: Option<ThumbprintDigest>,
+}
+
+/// The digest of which a thumbprint is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThumbprintDigest {
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+/// IoT Hub's checks of a client certificate, each independent of the others.
+pub(super) fn checks() -> Checks<CertificateClaim> {
+    let table = vec![
+        Check::new("thumbprint", |claim: &CertificateClaim| {
+            let (sha1, sha256) = (claim.sha1.clone(), claim.sha256.clone());
+            let none = Thumbprints { primary: None, secondary: None };
+            (claim.evidence == CertificateEvidence::Thumbprints(none))
+                .then_some(RefusalCause::X509ThumbprintMismatch { sha1, sha256 })
+        }),
+        Check::new("trust", |claim: &CertificateClaim| {
+            matches!(claim.evidence, CertificateEvidence::Chain { trusted: false, .. })
+                .then_some(RefusalCause::X509NotTrusted)
+        }),
+        Check::new("subject", |claim: &CertificateClaim| {
+            matches!(claim.evidence, CertificateEvidence::Chain { named: false, .. })
+                .then_some(RefusalCause::X509SubjectMismatch)
+        }),
+        Check::new("not-after", |claim: &CertificateClaim| {
+            let not_after = claim.not_after;
+            (not_after < claim.now).then_some(RefusalCause::X509Expired { not_after })
+        }),
+        Check::new("not-before", |claim: &CertificateClaim| {
+            let not_before = claim.not_before;
+            (not_before > claim.now).then_some(RefusalCause::X509NotYetValid { not_before })
+        }),
+    ];
+    Checks { table, reading: Reading::Every }
+}
+
+/// Reads a leaf, and compares it with configured thumbprints.
+pub(super) fn claim_by_thumbprint(
     leaf: &[u8],
     primary: &Thumbprint,
     secondary: Option<&Thumbprint>,
     now: Timestamp,
-) -> Result<Timestamp, Vec<RefusalCause>> {
-    let parsed = parse(leaf)?;
-    let sha1 = hex::encode_upper(Sha1::digest(leaf));
-    let sha256 = sha256(leaf);
-    let configured = || std::iter::once(primary).chain(secondary);
-    let matches = configured().any(|print| print.as_str() == sha1 || print.as_str() == sha256);
-    let mut causes = Vec::new();
-    if !matches {
-        causes.push(RefusalCause::X509ThumbprintMismatch { sha1, sha256 });
-    }
-    conclude(&parsed, causes, now)
+) -> Result<CertificateClaim, Vec<RefusalCause>> {
+    let certificate = parse(leaf)?;
+    let (sha1, sha256) = (hex::encode_upper(Sha1::digest(leaf)), hex::encode_upper(Sha256::digest(leaf)));
+    let digest_of = |configured: &Thumbprint| match configured.as_str() {
+        text if text == sha1 => Some(ThumbprintDigest::Sha1),
+        text if text == sha256 => Some(ThumbprintDigest::Sha256),
+        _ => None,
+    };
+    let thumbprints = Thumbprints { primary: digest_of(primary), secondary: secondary.and_then(digest_of) };
+    let evidence = CertificateEvidence::Thumbprints(thumbprints);
+    let (not_before, not_after) = validity(&certificate);
+    Ok(CertificateClaim { sha1, sha256, evidence, not_before, not_after, now })
 }
 
-/// Judges a chain against registered authorities; the leaf's `notAfter` comes back when it is good.
-pub(super) fn judge_chain<'a>(
+/// Reads a chain, and follows it to the registered authorities.
+pub(super) fn claim_by_chain<'a>(
     chain: &[Vec<u8>],
     authorities: impl Iterator<Item = &'a [u8]>,
     device: &DeviceId,
     now: Timestamp,
-) -> Result<Timestamp, Vec<RefusalCause>> {
-    let Some((leaf, intermediates)) = chain.split_first() else {
+) -> Result<CertificateClaim, Vec<RefusalCause>> {
+    let Some((der, intermediates)) = chain.split_first() else {
         return Err(vec![RefusalCause::CredentialMissing]);
     };
-    let leaf = parse(leaf)?;
+    let leaf = parse(der)?;
     let authorities: Vec<_> = authorities.filter_map(|der| parse(der).ok()).collect();
     let mut intermediates: Vec<_> =
         intermediates.iter().take(INTERMEDIATES_MAX).filter_map(|der| parse(der).ok()).collect();
-    let mut causes = Vec::new();
-    if !trusted(&leaf, &mut intermediates, &authorities, now) {
-        causes.push(RefusalCause::X509NotTrusted);
-    }
-    if common_name(&leaf) != Some(device.as_str()) {
-        causes.push(RefusalCause::X509SubjectMismatch);
-    }
-    conclude(&leaf, causes, now)
+    let evidence = CertificateEvidence::Chain {
+        trusted: trusted(&leaf, &mut intermediates, &authorities, now),
+        named: common_name(&leaf) == Some(device.as_str()),
+    };
+    let (sha1, sha256) = (hex::encode_upper(Sha1::digest(der)), hex::encode_upper(Sha256::digest(der)));
+    let (not_before, not_after) = validity(&leaf);
+    Ok(CertificateClaim { sha1, sha256, evidence, not_before, not_after, now })
 }
 
 /// Whether the hub can register these bytes as a certificate authority.
@@ -86,22 +160,6 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Vec<RefusalCause>> {
         Ok(_) => Err(malformed("bytes follow the certificate")),
         Err(_) => Err(malformed("not a DER X.509 certificate")),
     }
-}
-
-/// Adds what the validity says to the causes found so far.
-fn conclude(
-    leaf: &X509Certificate<'_>,
-    mut causes: Vec<RefusalCause>,
-    now: Timestamp,
-) -> Result<Timestamp, Vec<RefusalCause>> {
-    let (not_before, not_after) = validity(leaf);
-    if not_after < now {
-        causes.push(RefusalCause::X509Expired { not_after });
-    }
-    if not_before > now {
-        causes.push(RefusalCause::X509NotYetValid { not_before });
-    }
-    if causes.is_empty() { Ok(not_after) } else { Err(causes) }
 }
 
 fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
@@ -199,8 +257,23 @@ mod tests {
         DeviceId::new("pump-1").unwrap()
     }
 
+    fn judged(claim: Result<CertificateClaim, Vec<RefusalCause>>) -> Result<Timestamp, Vec<RefusalCause>> {
+        let claim = claim?;
+        let causes = checks().causes(&claim);
+        if causes.is_empty() { Ok(claim.not_after) } else { Err(causes) }
+    }
+
+    fn judge_thumbprint(
+        leaf: &[u8],
+        primary: &Thumbprint,
+        secondary: Option<&Thumbprint>,
+        now: Timestamp,
+    ) -> Result<Timestamp, Vec<RefusalCause>> {
+        judged(claim_by_thumbprint(leaf, primary, secondary, now))
+    }
+
     fn judge_under(chain: &[Vec<u8>], authority: &Issuer) -> Result<Timestamp, Vec<RefusalCause>> {
-        judge_chain(chain, std::iter::once(authority.der().as_ref()), &pump(), NOW)
+        judged(claim_by_chain(chain, std::iter::once(authority.der().as_ref()), &pump(), NOW))
     }
 
     #[test]
