@@ -275,7 +275,9 @@ fn a_lost_connection_is_reported_and_taken_up_again_and_unacknowledged_telemetry
     let lost = DeviceEvent::Disconnected { reason: "closed by peer".to_string() };
     assert_eq!(world.events().last(), Some(&&lost));
     world.run_for_s(2);
-    assert_eq!(world.events().last(), Some(&&DeviceEvent::Connected { session_present: true }));
+    let settled = DeviceEvent::TelemetrySettled { acknowledged: 1, dropped: 0 };
+    let events = world.events();
+    assert_eq!(events[events.len() - 2..], [&DeviceEvent::Connected { session_present: true }, &settled]);
     let duplicates: Vec<bool> = world.telemetry().iter().map(|publish| publish.duplicate).collect();
     assert_eq!(duplicates, [false, true]);
 }

@@ -16,7 +16,7 @@ use crate::identity::Identity;
 use crate::io::{MAX_SOCKETS, Output, Remote, Socket, Tls};
 use crate::random::Random;
 use crate::state::{self, DeviceState};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{BurstId, Fate, Telemetry};
 
 /// How much telemetry in other names waits for a connection.
 const FOREIGN_MAX: usize = 64;
@@ -105,6 +105,14 @@ impl Device {
     /// Tells the harness what happened.
     pub(crate) fn event(&mut self, event: DeviceEvent) {
         self.tell(FromDevice::Event(event));
+    }
+
+    /// A telemetry message came to its end; the last of a burst is told to the harness.
+    pub(crate) fn settle_telemetry(&mut self, burst: BurstId, fate: Fate) {
+        if let Some(settled) = self.telemetry.settle(burst, fate) {
+            let (acknowledged, dropped) = (settled.acknowledged, settled.dropped);
+            self.event(DeviceEvent::TelemetrySettled { acknowledged, dropped });
+        }
     }
 
     /// Writes a log line.

@@ -27,6 +27,7 @@ struct Burst {
     id: BurstId,
     unsent: u32,
     unsettled: u32,
+    settled: Settled,
     interval_us: u64,
     next_us: u64,
     payload_bytes: u16,
@@ -41,6 +42,22 @@ impl Burst {
         };
         (self.unsent > 0 && may_send).then_some(self.next_us)
     }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The hub acknowledged it.
+    Acknowledged,
+    /// The device gave it up for a newer one.
+    Dropped,
+}
+
+/// What became of a burst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) acknowledged: u32,
+    pub(crate) dropped: u32,
 }
 
 /// A telemetry message.
@@ -74,6 +91,7 @@ impl Telemetry {
                 id,
                 unsent: count,
                 unsettled: 0,
+                settled: Settled::default(),
                 interval_us: u64::from(interval_ms) * 1000,
                 next_us: now_us,
                 payload_bytes,
@@ -113,15 +131,17 @@ impl Telemetry {
         Some(Message { burst: id, payload })
     }
 
-    /// A message was acknowledged, or dropped for good.
-    pub(crate) fn settle(&mut self, id: BurstId) {
-        if let Some(index) = self.bursts.iter().position(|burst| burst.id == id) {
-            let burst = &mut self.bursts[index];
-            burst.unsettled = burst.unsettled.saturating_sub(1);
-            if burst.unsent == 0 && burst.unsettled == 0 {
-                self.bursts.remove(index);
-            }
+    /// A message came to its end. Answers when it was the last of its burst.
+    pub(crate) fn settle(&mut self, id: BurstId, fate: Fate) -> Option<Settled> {
+        let index = self.bursts.iter().position(|burst| burst.id == id)?;
+        let burst = &mut self.bursts[index];
+        burst.unsettled = burst.unsettled.saturating_sub(1);
+        match fate {
+            Fate::Acknowledged => burst.settled.acknowledged += 1,
+            Fate::Dropped => burst.settled.dropped += 1,
         }
+        let over = burst.unsent == 0 && burst.unsettled == 0;
+        over.then(|| self.bursts.remove(index).settled)
     }
 
     /// When the next message is due.
@@ -171,16 +191,17 @@ mod tests {
         let mut telemetry = telemetry();
         let id = telemetry.begin(2, 0, 8, 0);
         telemetry.take_due(Room::Open, 0).unwrap();
-        telemetry.settle(id);
+        assert_eq!(telemetry.settle(id, Fate::Dropped), None);
         assert!(!telemetry.is_finished(id), "one is still to be sent");
         telemetry.take_due(Room::Open, 0).unwrap();
         assert!(!telemetry.is_finished(id), "one is still under way");
-        telemetry.settle(id);
+        let settled = telemetry.settle(id, Fate::Acknowledged);
+        assert_eq!(settled, Some(Settled { acknowledged: 1, dropped: 1 }));
         assert!(telemetry.is_finished(id));
         let two_under_way = telemetry.begin(2, 0, 8, 0);
         telemetry.take_due(Room::Open, 0).unwrap();
         telemetry.take_due(Room::Open, 0).unwrap();
-        telemetry.settle(two_under_way);
+        assert_eq!(telemetry.settle(two_under_way, Fate::Acknowledged), None);
         assert!(!telemetry.is_finished(two_under_way));
         let nothing = telemetry.begin(0, 0, 8, 0);
         assert!(telemetry.is_finished(nothing));

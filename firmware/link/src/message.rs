@@ -196,6 +196,13 @@ pub enum DeviceEvent {
         /// Its name.
         name: String,
     },
+    /// Every message of a burst of telemetry has come to its end.
+    TelemetrySettled {
+        /// How many the hub acknowledged.
+        acknowledged: u32,
+        /// How many the device gave up, because its queue was full.
+        dropped: u32,
+    },
 }
 
 /// Severity of a log line.

@@ -14,7 +14,7 @@ use crate::device::Device;
 use crate::io::{Now, Socket, Tls};
 use crate::mqtt::{self, Client, Connect, Publication, Qos};
 use crate::security_message::SecurityMessage;
-use crate::telemetry::{self, BurstId, Room};
+use crate::telemetry::{self, BurstId, Fate, Room};
 
 /// From the first SYN to CONNACK.
 const HANDSHAKE_TIMEOUT_US: u64 = 30_000_000;
@@ -320,7 +320,7 @@ impl HubConnection {
                     self.ended(device, reason, now);
                 }
                 mqtt::Event::Subscribed { granted } => self.subscribed(device, &granted),
-                mqtt::Event::Done { tag } => device.telemetry.settle(BurstId(tag)),
+                mqtt::Event::Done { tag } => device.settle_telemetry(BurstId(tag), Fate::Acknowledged),
                 mqtt::Event::Dropped { tag } => self.dropped(device, tag),
                 mqtt::Event::Received(message) => self.take_message(device, &message, now),
             }
@@ -354,7 +354,7 @@ impl HubConnection {
     }
 
     fn dropped(&mut self, device: &mut Device, tag: u32) {
-        device.telemetry.settle(BurstId(tag));
+        device.settle_telemetry(BurstId(tag), Fate::Dropped);
         self.dropped = self.dropped.saturating_add(1);
         // One line for each doubling: a flood must not become a flood of log lines.
         if self.dropped.is_power_of_two() {
