@@ -77,6 +77,14 @@ pub enum DeviceFault {
         /// Nonce of the second.
         second: u64,
     },
+    /// What carries the link broke: unplugged, closed, or gone with the machine that offered it.
+    #[error("the link to the device broke while {doing}: {error}")]
+    LinkLost {
+        /// What was being done.
+        doing: &'static str,
+        /// What broke, and how that showed.
+        error: String,
+    },
     /// Bytes on the link were no frames.
     #[error("the link to the firmware is damaged: {0}")]
     Link(hilarm_link::FrameError),

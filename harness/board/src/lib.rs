@@ -8,6 +8,7 @@
 mod descriptor;
 mod device;
 mod elf;
+mod linked;
 mod qemu;
 mod sim;
 
@@ -17,5 +18,6 @@ pub use descriptor::{
 };
 pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 pub use elf::{Elf, ElfError};
+pub use linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError};
 pub use qemu::{QemuDevice, QemuError, QemuVersion, qemu_binary, qemu_version};
 pub use sim::SimDevice;

@@ -3,7 +3,6 @@
 
 mod device;
 mod process;
-mod readiness;
 mod version;
 
 pub use device::{QemuDevice, QemuError};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::readiness::wait;
+use crate::linked::readiness::wait;
 
 /// A QEMU that does not tell its version within this time is none.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);

@@ -7,10 +7,10 @@ use rustix::time::Timespec;
 
 /// Nothing became ready in time.
 #[derive(Debug)]
-pub(super) struct TimedOut;
+pub(crate) struct TimedOut;
 
 /// Waits until one of the descriptors is ready, bounded by `give_up`.
-pub(super) fn wait(on: &mut [PollFd<'_>], give_up: Instant) -> Result<(), TimedOut> {
+pub(crate) fn wait(on: &mut [PollFd<'_>], give_up: Instant) -> Result<(), TimedOut> {
     loop {
         let left = give_up.saturating_duration_since(Instant::now());
         if left.is_zero() {

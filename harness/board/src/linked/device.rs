@@ -1,0 +1,295 @@
+//! One stimulus goes in; then the harness listens until the firmware says that it is idle and its counters
+//! account for everything that crossed, in both directions. Input thus always meets a sleeping device, which
+//! makes its own run repeatable.
+
+use std::time::{Duration, Instant};
+
+use hilarm_link::{Decoder, DeviceEvent, Encoder, FrameError, FromDevice, ToDevice};
+use hilarm_model::{Monotonic, Now};
+use hilarm_network::{LinkInput, LinkOutput};
+use rustix::event::{PollFd, PollFlags};
+
+use super::frames::Received;
+use super::ledger::Ledger;
+use super::readiness::wait;
+use super::{Frames, Host, Wire, WireError};
+use crate::{Device, DeviceFault, DeviceOutput, Stimulus, Timeouts};
+
+/// After this long without a word the host is asked: it may know of a panic.
+const TROUBLE_POLL: Duration = Duration::from_millis(200);
+/// How often a wire without a descriptor is asked.
+const BLIND_POLL: Duration = Duration::from_millis(1);
+/// Reads before the time limit is looked at again, so that a firmware that never falls silent is bounded too.
+const READS_MAX: u32 = 64;
+
+/// What a device is assembled from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Who holds the device. First, so that it is dropped first: an emulator must not see its sockets vanish.
+    pub host: Box<dyn Host>,
+    /// What carries the link.
+    pub wire: Box<dyn Wire>,
+    /// How frames and time cross.
+    pub frames: Frames,
+}
+
+/// Real firmware at the other end of a wire.
+#[derive(Debug)]
+pub struct LinkedDevice {
+    parts: Parts,
+    encoder: Encoder,
+    decoder: Decoder,
+    /// Encoded messages that the wire had no room for yet.
+    outbox: Vec<u8>,
+    ledger: Ledger,
+    limit: Duration,
+    /// Output of the boot, before anyone asked.
+    pending: Vec<DeviceOutput>,
+}
+
+/// What came since the last idle. Frames first, reports second: the order of two sockets is nobody's, so it is
+/// fixed here.
+#[derive(Default)]
+struct Arrivals {
+    frames: Vec<DeviceOutput>,
+    reports: Vec<DeviceOutput>,
+}
+
+impl LinkedDevice {
+    /// Takes over a device that boots now, or has just done so with nobody reading before, and waits until it
+    /// is idle for the first time.
+    pub fn boot(parts: Parts, limits: Timeouts) -> Result<Self, DeviceFault> {
+        let mut device = Self {
+            parts,
+            encoder: Encoder::new(),
+            decoder: Decoder::new(),
+            outbox: Vec::new(),
+            ledger: Ledger::new(),
+            limit: limits.boot,
+            pending: Vec::new(),
+        };
+        let mut output = Vec::new();
+        device.until_idle(&mut output, "the firmware's first idle")?;
+        device.pending = output;
+        device.limit = limits.step;
+        Ok(device)
+    }
+
+    /// Gives back what it was assembled from, for the next device on the same board.
+    pub fn into_parts(self) -> Parts {
+        self.parts
+    }
+
+    fn send(&mut self, message: &ToDevice) {
+        self.outbox.extend(self.encoder.encode(message));
+        self.ledger.message_sent();
+    }
+
+    fn send_frame(&mut self, frame: Vec<u8>) -> Result<(), DeviceFault> {
+        match &self.parts.frames {
+            Frames::OverLink => {
+                self.send(&ToDevice::Network(frame));
+                Ok(())
+            }
+            Frames::Socket(socket) => {
+                let sent = socket.send(&frame, Instant::now() + self.limit);
+                self.ledger.frame_sent();
+                self.delivered(sent)
+            }
+        }
+    }
+
+    fn grant(&mut self, now: Now) -> Result<(), DeviceFault> {
+        let grant = ToDevice::Time(self.ledger.next_grant(now));
+        match &self.parts.frames {
+            Frames::OverLink => {
+                self.send(&grant);
+                Ok(())
+            }
+            Frames::Socket(socket) => {
+                let sent = socket.send_message(&grant, Instant::now() + self.limit);
+                self.delivered(sent)
+            }
+        }
+    }
+
+    fn delivered(&mut self, sent: Result<bool, WireError>) -> Result<(), DeviceFault> {
+        match sent {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.silent("room on the network")),
+            Err(error) => Err(self.lost("sending a frame", &error)),
+        }
+    }
+
+    fn until_idle(&mut self, output: &mut Vec<DeviceOutput>, what: &str) -> Result<(), DeviceFault> {
+        let give_up = Instant::now() + self.limit;
+        let mut ask_host_at = Instant::now() + TROUBLE_POLL;
+        let mut arrivals = Arrivals::default();
+        loop {
+            self.flush()?;
+            self.read_frames(&mut arrivals)?;
+            self.read_link(&mut arrivals)?;
+            let dropped = self.ledger.idle().frames_dropped;
+            if dropped != 0 {
+                return Err(DeviceFault::FramesDropped(dropped));
+            }
+            if self.ledger.is_settled() {
+                output.append(&mut arrivals.frames);
+                output.append(&mut arrivals.reports);
+                return Ok(());
+            }
+            let now = Instant::now();
+            if now >= give_up {
+                return Err(self.silent(if self.outbox.is_empty() { what } else { "room on the link" }));
+            }
+            if !self.wait_for_more(give_up, now) && now >= ask_host_at {
+                ask_host_at = now + TROUBLE_POLL;
+                if let Some(fault) = self.parts.host.trouble() {
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something to read or room to write; false after a while with neither.
+    fn wait_for_more(&self, give_up: Instant, now: Instant) -> bool {
+        let link_flags = if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let link = self.parts.wire.readiness().map(|link| PollFd::from_borrowed_fd(link, link_flags));
+        let patience = if link.is_some() { TROUBLE_POLL } else { BLIND_POLL };
+        let frames = match &self.parts.frames {
+            Frames::Socket(socket) => Some(PollFd::from_borrowed_fd(socket.readiness(), PollFlags::IN)),
+            Frames::OverLink => None,
+        };
+        let soon = give_up.min(now + patience);
+        match (link, frames) {
+            (Some(link), Some(frames)) => wait(&mut [link, frames], soon).is_ok(),
+            (Some(one), None) | (None, Some(one)) => wait(&mut [one], soon).is_ok(),
+            (None, None) => wait(&mut [], soon).is_ok(),
+        }
+    }
+
+    /// Writes what there is room for. What comes in is read between two calls, so neither end can block the
+    /// other by never reading.
+    fn flush(&mut self) -> Result<(), DeviceFault> {
+        while !self.outbox.is_empty() {
+            match self.parts.wire.send(&self.outbox) {
+                Ok(0) => return Ok(()),
+                Ok(written) => drop(self.outbox.drain(..written)),
+                Err(error) => return Err(self.lost("writing to the link", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_frames(&mut self, arrivals: &mut Arrivals) -> Result<(), DeviceFault> {
+        let Frames::Socket(socket) = &self.parts.frames else { return Ok(()) };
+        for _ in 0..READS_MAX {
+            match socket.receive() {
+                Ok(None) => break,
+                Ok(Some(Received::Frame(frame))) => {
+                    self.ledger.frame_received();
+                    arrivals.frames.push(DeviceOutput::Link(LinkInput::Frame(frame)));
+                }
+                Ok(Some(Received::Message(Ok(FromDevice::Time(idle))))) => self.ledger.idled(idle),
+                Ok(Some(Received::Message(Ok(_)))) => {}
+                Ok(Some(Received::Message(Err(error)))) => return Err(DeviceFault::Link(error)),
+                Err(error) => return Err(self.lost("receiving frames", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_link(&mut self, arrivals: &mut Arrivals) -> Result<(), DeviceFault> {
+        let mut buffer = [0; 4096];
+        for _ in 0..READS_MAX {
+            match self.parts.wire.receive(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => {
+                    for &byte in &buffer[..length] {
+                        if let Some(message) = self.decoder.push::<FromDevice>(byte) {
+                            self.take(message.map_err(|error| self.link_fault(error))?, arrivals)?;
+                        }
+                    }
+                }
+                Err(error) => return Err(self.lost("reading the link", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A sequence that begins anew in the middle is a reboot: a byte stream of the kernel's loses nothing. The
+    /// nonce of that boot has not come yet, and counts as 0.
+    fn link_fault(&self, error: FrameError) -> DeviceFault {
+        match (error, self.ledger.boot_nonce()) {
+            (FrameError::Gap { got: 0, .. }, Some(first)) => DeviceFault::Rebooted { first, second: 0 },
+            _ => DeviceFault::Link(error),
+        }
+    }
+
+    fn take(&mut self, message: FromDevice, arrivals: &mut Arrivals) -> Result<(), DeviceFault> {
+        if let FromDevice::Time(idle) = message {
+            if matches!(self.parts.frames, Frames::OverLink) {
+                self.ledger.idled(idle);
+            }
+            return Ok(());
+        }
+        self.ledger.message_received();
+        match message {
+            FromDevice::Network(frame) if matches!(self.parts.frames, Frames::OverLink) => {
+                arrivals.frames.push(DeviceOutput::Link(LinkInput::Frame(frame)));
+            }
+            other => {
+                if let FromDevice::Event(DeviceEvent::Booted { nonce, .. }) = &other
+                    && let Some(first) = self.ledger.booted(*nonce)
+                {
+                    return Err(DeviceFault::Rebooted { first, second: *nonce });
+                }
+                arrivals.reports.push(DeviceOutput::Report(other));
+            }
+        }
+        Ok(())
+    }
+
+    fn silent(&mut self, waited_for: &str) -> DeviceFault {
+        self.parts.host.trouble().unwrap_or_else(|| DeviceFault::Silent {
+            waited_for: waited_for.to_owned(),
+            limit: self.limit,
+            detail: self.parts.host.detail(),
+        })
+    }
+
+    fn lost(&mut self, doing: &'static str, error: &WireError) -> DeviceFault {
+        match error {
+            WireError::Gone { .. } => self.parts.host.lost(doing, error),
+            WireError::Io { error } => DeviceFault::Io { doing, error: error.clone() },
+        }
+    }
+}
+
+impl Device for LinkedDevice {
+    fn step(&mut self, stimulus: Stimulus, now: Now) -> Result<Vec<DeviceOutput>, DeviceFault> {
+        let mut output = std::mem::take(&mut self.pending);
+        if !self.ledger.is_current(now) {
+            self.grant(now)?;
+            self.until_idle(&mut output, "idle after a grant of time")?;
+        }
+        match stimulus {
+            Stimulus::Tick => {}
+            Stimulus::Link(LinkOutput::Frame(frame)) => {
+                self.send_frame(frame)?;
+                self.until_idle(&mut output, "idle after a frame")?;
+            }
+            // A device with an interface of its own is never offered sockets.
+            Stimulus::Link(_) => {}
+            Stimulus::Command { id, command } => {
+                self.send(&ToDevice::Command { id, command });
+                self.until_idle(&mut output, "idle after a command")?;
+            }
+        }
+        Ok(output)
+    }
+
+    fn deadline(&self) -> Option<Monotonic> {
+        self.ledger.idle().deadline_us.map(Monotonic::from_micros)
+    }
+}

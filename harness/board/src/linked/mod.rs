@@ -1,0 +1,17 @@
+//! A device with real firmware at the other end of a wire, as a [`Device`](crate::Device): the one state
+//! machine for every such backend. It is assembled from a [`Wire`] (the link's byte stream, whatever carries
+//! it), [`Frames`] (how Ethernet frames cross) and a [`Host`] (who holds the device and knows what befell it).
+//!
+//! This room launches nothing, flashes nothing and never opens a port: who assembles a device does.
+
+mod device;
+mod frames;
+mod host;
+mod ledger;
+pub(crate) mod readiness;
+mod wire;
+
+pub use device::{LinkedDevice, Parts};
+pub use frames::{FrameSocket, Frames};
+pub use host::Host;
+pub use wire::{Wire, WireError};
