@@ -1,6 +1,6 @@
 //! What a hub on sockets is told: where to listen, what to call itself, which devices it knows.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,8 +34,12 @@ impl ServedDevice {
 /// Configuration of a hub on sockets.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Where to listen for MQTT over TLS; port 0 takes a free one. SDKs insist on 8883.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub address: IpAddr,
+    /// Port of MQTT over TLS; 0 takes a free one. SDKs insist on 8883.
+    pub mqtt_port: u16,
+    /// Port of HTTPS, and of the blob store; 0 takes a free one, `None` goes without. SDKs insist on 443.
+    pub https_port: Option<u16>,
     /// The hub's name, as devices write it into user names and tokens and as its certificate says.
     pub host: String,
     /// Holds the certificate authority and the server keys; made when missing.
@@ -46,7 +50,7 @@ pub struct ServerConfig {
     pub provisioning: Vec<ServiceRequest>,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
-    /// How long a client may take to send its CONNECT after the handshake.
+    /// How long a client may take to send its CONNECT or its request after the handshake.
     pub first_packet_timeout: Duration,
     /// How long a peer may take to read what it is sent.
     pub write_timeout: Duration,
@@ -55,10 +59,12 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// A hub without devices on the standard port of the loopback interface.
+    /// A hub without devices on the standard ports of the loopback interface.
     pub fn new(host: impl Into<String>, state_dir: impl Into<PathBuf>) -> Self {
         Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8883)),
+            address: Ipv4Addr::LOCALHOST.into(),
+            mqtt_port: 8883,
+            https_port: Some(443),
             host: host.into(),
             state_dir: state_dir.into(),
             devices: Vec::new(),
@@ -73,8 +79,8 @@ impl ServerConfig {
     /// Names and addresses that the server's certificate is for, in a fixed order, without repetition.
     pub(crate) fn certificate_names(&self) -> Vec<String> {
         let mut names = vec![self.host.clone(), "localhost".into(), Ipv4Addr::LOCALHOST.to_string()];
-        if !self.address.ip().is_unspecified() {
-            names.push(self.address.ip().to_string());
+        if !self.address.is_unspecified() {
+            names.push(self.address.to_string());
         }
         let mut seen = std::collections::BTreeSet::new();
         names.retain(|name| seen.insert(name.to_ascii_lowercase()));
@@ -91,10 +97,17 @@ mod tests {
     fn the_certificate_names_the_host_the_loopback_interface_and_the_address_once() {
         let mut config = ServerConfig::new("localhost", "state");
         assert_eq!(config.certificate_names(), ["localhost", "127.0.0.1"]);
-        config.address = ([127, 0, 0, 2], 8883).into();
+        config.address = [127, 0, 0, 2].into();
         assert_eq!(config.certificate_names(), ["localhost", "127.0.0.1", "127.0.0.2"]);
-        config.address = ([0, 0, 0, 0], 8883).into();
+        config.address = [0, 0, 0, 0].into();
         assert_eq!(config.certificate_names(), ["localhost", "127.0.0.1"]);
+    }
+
+    #[test]
+    fn sdks_find_the_hub_on_the_ports_that_they_insist_on() {
+        let config = ServerConfig::new("localhost", "state");
+        assert_eq!((config.mqtt_port, config.https_port), (8883, Some(443)));
+        assert!(config.address.is_loopback());
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! One connection: TCP, TLS, and bytes between the peer and the hub's task. It understands no MQTT.
+//! One connection: TCP, TLS, and bytes between the peer and the hub's task. It understands neither MQTT
+//! nor HTTP.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hilarm_hub::Listener;
 use hilarm_model::{ConnectionId, PeerFacts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,11 +23,19 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The handshake is over.
-    Opened { connection: ConnectionId, facts: PeerFacts, outgoing: mpsc::Sender<Vec<u8>> },
+    Opened { connection: ConnectionId, listener: Listener, facts: PeerFacts, outgoing: mpsc::Sender<Vec<u8>> },
     /// Plaintext arrived.
     Received { connection: ConnectionId, bytes: Vec<u8> },
     /// The transport ended.
     Closed { connection: ConnectionId },
+}
+
+/// A socket that came to one of the listeners.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) listener: Listener,
+    pub(crate) tcp: TcpStream,
+    pub(crate) address: SocketAddr,
 }
 
 /// What every connection needs.
@@ -39,7 +49,8 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// Serves one accepted socket to its end. A peer that fails at TLS never reaches the hub.
-    pub(crate) async fn serve(self, tcp: TcpStream, address: SocketAddr, connection: ConnectionId) {
+    pub(crate) async fn serve(self, accepted: Accepted, connection: ConnectionId) {
+        let Accepted { listener, tcp, address } = accepted;
         // Without it a PUBACK waits for the acknowledgement of the one before.
         if tcp.set_nodelay(true).is_err() {
             return;
@@ -49,7 +60,7 @@ impl Edge {
         };
         let Some(facts) = hilarm_tls::peer_facts(tls.get_ref().1, address) else { return };
         let (outgoing, mut waiting) = mpsc::channel(OUTGOING_MAX);
-        if self.events.send(Event::Opened { connection, facts, outgoing }).await.is_err() {
+        if self.events.send(Event::Opened { connection, listener, facts, outgoing }).await.is_err() {
             return;
         }
         match self.carry(&mut tls, connection, &mut waiting).await {

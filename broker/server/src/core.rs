@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use hilarm_defender::{Alert, Defender};
-use hilarm_hub::{Hub, Input, Listener, Output};
+use hilarm_hub::{Hub, Input, Output};
 use hilarm_model::{ConnectionId, HubRecord, Now};
 use tokio::sync::mpsc;
 
@@ -40,9 +40,9 @@ impl<R: FnMut(&HubRecord), A: FnMut(&Alert)> Core<R, A> {
     pub(crate) fn apply(&mut self, event: Event) {
         let now = self.clock.now();
         match event {
-            Event::Opened { connection, facts, outgoing } => {
+            Event::Opened { connection, listener, facts, outgoing } => {
                 self.outgoing.insert(connection, outgoing);
-                self.hub.handle_input(Input::Opened { connection, listener: Listener::Mqtt, facts }, now);
+                self.hub.handle_input(Input::Opened { connection, listener, facts }, now);
             }
             // Bytes may still be under way from a connection that the hub has closed.
             Event::Received { connection, bytes } if self.outgoing.contains_key(&connection) => {

@@ -25,6 +25,12 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
     },
+    /// The system keeps the port, as it does with those below 1024, for other users.
+    #[error("listen on {address}: permission denied")]
+    ListenNotPermitted {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The address cannot be listened on.
     #[error("listen on {address}: {source}")]
     Listen {

@@ -1,11 +1,10 @@
-//! The listener, and the loop that owns the hub.
+//! The hub made ready, and the loop that owns it.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hilarm_defender::Alert;
@@ -14,15 +13,15 @@ use hilarm_model::{ConnectionId, HubRecord};
 use hilarm_tls::TlsServer;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::clock::Clock;
 use crate::connection::{Edge, Event};
 use crate::core::Core;
+use crate::listeners::Listeners;
 use crate::state::State;
 use crate::{ServedDevice, ServerConfig, ServerError};
 
@@ -30,13 +29,9 @@ use crate::{ServedDevice, ServerConfig, ServerError};
 const EVENTS_MAX: usize = 1024;
 /// How long connections may take to end with the server.
 const GRACE: Duration = Duration::from_secs(3);
-/// Pause after a failed accept: the usual cause, too many open files, would otherwise be tried in a tight loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// A hub that listens.
 pub struct Server {
-    listener: TcpListener,
-    local_addr: SocketAddr,
+    listeners: Listeners,
     ca_path: PathBuf,
     host: String,
     devices: Vec<ServedDevice>,
@@ -44,19 +39,12 @@ pub struct Server {
     clock: Clock,
     edge: Edge,
     events: mpsc::Receiver<Event>,
-    places: Arc<Semaphore>,
 }
 
 impl Server {
     /// Listens, reads or makes the keys, and provisions the hub. Clients are served by [`Self::run`].
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
-        let address = config.address;
-        let refused = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ServerError::AddressInUse { address },
-            _ => ServerError::Listen { address, source },
-        };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let local_addr = listener.local_addr().map_err(refused)?;
+        let listeners = Listeners::bind(&config).await?;
         let state = open_state(&config).await?;
         let tls = TlsServer::new(&state.identities, None)?;
         let clock = Clock::start();
@@ -69,8 +57,7 @@ impl Server {
             write_timeout: config.write_timeout,
         };
         Ok(Self {
-            listener,
-            local_addr,
+            listeners,
             ca_path: state.ca_path,
             host: config.host,
             devices: config.devices,
@@ -78,13 +65,17 @@ impl Server {
             clock,
             edge,
             events,
-            places: Arc::new(Semaphore::new(config.connections_max)),
         })
     }
 
-    /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+    /// Where it listens for MQTT over TLS.
+    pub fn mqtt_address(&self) -> SocketAddr {
+        self.listeners.mqtt_address()
+    }
+
+    /// Where it listens for HTTPS, if it does.
+    pub fn https_address(&self) -> Option<SocketAddr> {
+        self.listeners.https_address()
     }
 
     /// The certificate of its authority, which clients must trust.
@@ -105,7 +96,7 @@ impl Server {
         on_record: impl FnMut(&HubRecord) + Send,
         on_alert: impl FnMut(&Alert) + Send,
     ) {
-        let Self { listener, hub, clock, edge, mut events, places, .. } = self;
+        let Self { listeners, hub, clock, edge, mut events, .. } = self;
         let mut core = Core::new(hub, clock, on_record, on_alert);
         let mut connections = JoinSet::new();
         let mut next = 1;
@@ -114,10 +105,10 @@ impl Server {
             let deadline = core.deadline();
             tokio::select! {
                 _ = &mut shutdown => break,
-                (tcp, address, place) = accept(&listener, &places) => {
+                (accepted, place) = listeners.accept() => {
                     let connection = ConnectionId(next);
                     next += 1;
-                    let serving = edge.clone().serve(tcp, address, connection);
+                    let serving = edge.clone().serve(accepted, connection);
                     connections.spawn(async move {
                         serving.await;
                         drop(place);
@@ -128,7 +119,7 @@ impl Server {
                 Some(_) = connections.join_next() => {}
             }
         }
-        drop(listener);
+        drop(listeners);
         core.finish();
         drop(events);
         let ended = async { while connections.join_next().await.is_some() {} };
@@ -140,7 +131,7 @@ impl Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("local_addr", &self.local_addr).field("host", &self.host).finish()
+        f.debug_struct("Server").field("listeners", &self.listeners).field("host", &self.host).finish()
     }
 }
 
@@ -172,20 +163,6 @@ fn provisioned_hub(config: &ServerConfig, clock: &Clock) -> Result<Hub, ServerEr
         hub.service(request, clock.now())?;
     }
     Ok(hub)
-}
-
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    loop {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { return std::future::pending().await };
-        match listener.accept().await {
-            Ok((tcp, address)) => return (tcp, address, place),
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
 }
 
 async fn wait_until(deadline: Option<std::time::Instant>) {

@@ -1,10 +1,11 @@
 //! The server over real sockets, with rustls clients of several kinds and with peers that mean no good.
 #![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hilarm_model::{CloseReason, HubEvent, RefusalCause, Timestamp, TlsVersion, UsedAuthentication};
-use hilarm_server::{Server, ServerError};
+use hilarm_server::{Server, ServerConfig, ServerError};
 use hilarm_tls::DeviceCertificate;
 use rustls::SignatureScheme;
 use tokio::io::AsyncWriteExt;
@@ -209,10 +210,16 @@ async fn a_peer_that_never_reads_is_cut_off() {
 async fn a_port_in_use_is_an_error_that_names_the_address() {
     let server = running().await;
     let mut config = config(vec![]);
-    config.address = server.address;
+    config.mqtt_port = server.address.port();
+    in_use(config.clone(), server.address).await;
+    (config.mqtt_port, config.https_port) = (0, Some(server.https.port()));
+    in_use(config, server.https).await;
+}
+
+async fn in_use(config: ServerConfig, taken: SocketAddr) {
     let error = Server::bind(config).await.unwrap_err();
-    assert!(matches!(error, ServerError::AddressInUse { address } if address == server.address), "{error}");
-    assert!(error.to_string().contains(&server.address.to_string()));
+    assert!(matches!(error, ServerError::AddressInUse { address } if address == taken), "{error}");
+    assert!(error.to_string().contains(&taken.to_string()));
 }
 
 #[tokio::test]

@@ -114,9 +114,12 @@ pub(crate) struct HubArgs {
     /// Loopback address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) address: IpAddr,
-    /// MQTT-over-TLS port; SDKs expect 8883.
-    #[arg(long, default_value_t = 8883)]
-    pub(crate) port: u16,
+    /// Port of MQTT over TLS; SDKs expect 8883.
+    #[arg(long, value_name = "PORT", alias = "port", default_value_t = 8883)]
+    pub(crate) mqtt_port: u16,
+    /// Port of HTTPS and of the blob store; SDKs expect 443, which is taken when absent and permitted.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) https_port: Option<u16>,
     /// Device to register with generated keys; may be given more than once.
     #[arg(long = "device", value_name = "ID", default_values_t = ["device-1".to_owned()])]
     pub(crate) devices: Vec<String>,

@@ -1,9 +1,7 @@
 //! `hilarm hub`: the IoT Hub on a loopback address, for any client.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context, bail};
-use hilarm_server::{JsonLines, ServedDevice, Server, ServerConfig};
+use hilarm_server::{JsonLines, ServedDevice, Server, ServerConfig, ServerError};
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,15 +17,35 @@ pub(crate) fn hub(args: &HubArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Without rights to the standard port of HTTPS most of the hub is still of use; whoever named a port wants it.
+async fn bind(mut config: ServerConfig, https_was_named: bool) -> Result<Server, ServerError> {
+    let error = match Server::bind(config.clone()).await {
+        Err(error @ ServerError::ListenNotPermitted { address })
+            if !https_was_named && Some(address.port()) == config.https_port =>
+        {
+            error
+        }
+        other => return other,
+    };
+    say::err(format_args!("HTTPS is not served: failed to {error}; --https-port takes another port"));
+    config.https_port = None;
+    Server::bind(config).await
+}
+
 async fn serve(args: &HubArgs) -> anyhow::Result<()> {
     let mut config = ServerConfig::new("localhost", &args.state);
-    config.address = SocketAddr::new(args.address, args.port);
+    config.address = args.address;
+    config.mqtt_port = args.mqtt_port;
+    config.https_port = args.https_port.or(config.https_port);
     for id in &args.devices {
         let device = id.parse().with_context(|| format!("--device {id}"))?;
         config.devices.push(ServedDevice::with_stored_keys(&args.state, device)?);
     }
-    let server = Server::bind(config).await?;
-    say::out(format_args!("IoT Hub listens for MQTT over TLS on {}", server.local_addr()));
+    let server = bind(config, args.https_port.is_some()).await?;
+    say::out(format_args!("IoT Hub listens for MQTT over TLS on {}", server.mqtt_address()));
+    if let Some(address) = server.https_address() {
+        say::out(format_args!("IoT Hub listens for HTTPS on {address}"));
+    }
     say::out(format_args!("certificate authority: {}", server.ca_path().display()));
     for text in server.connection_strings() {
         say::out(text);

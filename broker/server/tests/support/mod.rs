@@ -39,6 +39,7 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// A server on a free loopback port.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) https: SocketAddr,
     pub(crate) ca_path: PathBuf,
     records: mpsc::UnboundedReceiver<HubRecord>,
     alerts: mpsc::UnboundedReceiver<Alert>,
@@ -48,7 +49,7 @@ pub(crate) struct Running {
 
 pub(crate) fn config(devices: Vec<ServedDevice>) -> ServerConfig {
     let mut config = ServerConfig::new(HOST, concat!(env!("CARGO_TARGET_TMPDIR"), "/hub-state"));
-    config.address.set_port(0);
+    (config.mqtt_port, config.https_port) = (0, Some(0));
     config.devices = devices;
     config
 }
@@ -56,7 +57,8 @@ pub(crate) fn config(devices: Vec<ServedDevice>) -> ServerConfig {
 impl Running {
     pub(crate) async fn start(config: ServerConfig) -> Self {
         let server = Server::bind(config).await.unwrap();
-        let (address, ca_path) = (server.local_addr(), server.ca_path().to_owned());
+        let (address, ca_path) = (server.mqtt_address(), server.ca_path().to_owned());
+        let https = server.https_address().expect("HTTPS is on");
         let (record, records) = mpsc::unbounded_channel();
         let (alert, alerts) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
@@ -65,7 +67,7 @@ impl Running {
             move |r: &HubRecord| drop(record.send(r.clone())),
             move |a: &Alert| drop(alert.send(a.clone())),
         ));
-        Self { address, ca_path, records, alerts, stop, task }
+        Self { address, https, ca_path, records, alerts, stop, task }
     }
 
     /// The next record that `pick` takes; others are passed over.
@@ -102,6 +104,12 @@ impl Running {
     /// A client after its handshake.
     pub(crate) async fn tls(&self, client: Client<'_>) -> std::io::Result<TlsStream<TcpStream>> {
         self.tls_over(client, self.tcp().await).await
+    }
+
+    /// An HTTPS client after its handshake.
+    pub(crate) async fn https(&self, client: Client<'_>) -> TlsStream<TcpStream> {
+        let tcp = TcpStream::connect(self.https).await.unwrap();
+        self.tls_over(client, tcp).await.unwrap()
     }
 
     /// A client after its handshake, on a socket of the test's own.
