@@ -34,7 +34,8 @@ pub fn scenario(id: &str) -> ScenarioFile {
 fn read(folder: &Path, path: &Path) -> ScenarioFile {
     let source = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let id = path.strip_prefix(folder).unwrap_or(path).with_extension("");
-    hilarm_scenario::parse(id.to_string_lossy(), path, &source).unwrap_or_else(|errors| panic!("{errors}"))
+    hilarm_runner::read_scenario(id.to_string_lossy(), path, &source)
+        .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -19,6 +19,7 @@ pub use core::auth::{
     Authentication, CertificateClaim, CertificateEvidence, Check, Checks, IdentityClaim, Reading, Refuses,
     ThumbprintDigest, Thumbprints, TokenClaim,
 };
+pub use core::management::security_group_body::{InvalidSecurityGroup, read_security_group};
 pub use core::registry::{
     ClientIdentity, DeviceAuthentication, InvalidKey, InvalidThumbprint, SymmetricKey, Thumbprint,
 };

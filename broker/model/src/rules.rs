@@ -44,6 +44,28 @@ pub enum RangeRuleType {
     UnauthorizedOperations,
 }
 
+impl RangeRuleType {
+    /// Every range rule type, in the order in which Azure lists them.
+    pub const ALL: [Self; 16] = [
+        Self::ActiveConnections,
+        Self::AmqpC2DMessages,
+        Self::MqttC2DMessages,
+        Self::HttpC2DMessages,
+        Self::AmqpC2DRejectedMessages,
+        Self::MqttC2DRejectedMessages,
+        Self::HttpC2DRejectedMessages,
+        Self::AmqpD2CMessages,
+        Self::MqttD2CMessages,
+        Self::HttpD2CMessages,
+        Self::DirectMethodInvokes,
+        Self::FailedLocalLogins,
+        Self::FileUploads,
+        Self::QueuePurges,
+        Self::TwinUpdates,
+        Self::UnauthorizedOperations,
+    ];
+}
+
 /// An allow-list rule type of `Microsoft.Security/deviceSecurityGroups`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum AllowRuleType {
@@ -55,6 +77,16 @@ pub enum AllowRuleType {
     LocalUserNotAllowed,
     /// Only these executables run, by path or by base name.
     ProcessNotAllowed,
+}
+
+impl AllowRuleType {
+    /// Every allow-list rule type, in the order in which Azure lists them.
+    pub const ALL: [Self; 4] = [
+        Self::ConnectionToIpNotAllowed,
+        Self::ConnectionFromIpNotAllowed,
+        Self::LocalUserNotAllowed,
+        Self::ProcessNotAllowed,
+    ];
 }
 
 /// What an enabled allow-list rule allows; an empty list allows nothing.

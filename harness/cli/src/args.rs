@@ -60,6 +60,10 @@ pub(crate) struct RunArgs {
     /// Seed in place of each scenario's own.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Security group as Azure's JSON, in the place of the one of its name in every scenario; may be given
+    /// more than once.
+    #[arg(long = "security-group", value_name = "FILE")]
+    pub(crate) security_groups: Vec<PathBuf>,
     /// Run each trial this often; any difference is `flaky`.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: u32,
@@ -123,6 +127,9 @@ pub(crate) struct HubArgs {
     /// Device to register with generated keys; may be given more than once.
     #[arg(long = "device", value_name = "ID", default_values_t = ["device-1".to_owned()])]
     pub(crate) devices: Vec<String>,
+    /// Security group as Azure's JSON; may be given more than once. Devices are of the group `default`.
+    #[arg(long = "security-group", value_name = "FILE")]
+    pub(crate) security_groups: Vec<PathBuf>,
     /// Folder for the certificate authority and keys, kept between runs.
     #[arg(long, value_name = "DIR", default_value = ".hilarm/hub")]
     pub(crate) state: PathBuf,

@@ -1,11 +1,13 @@
 //! `hilarm hub`: the IoT Hub on a loopback address, for any client.
 
 use anyhow::{Context, bail};
+use hilarm_hub::ServiceRequest;
 use hilarm_server::{JsonLines, ServedDevice, Server, ServerConfig, ServerError};
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::HubArgs;
+use crate::run::read_security_groups;
 use crate::say;
 
 pub(crate) fn hub(args: &HubArgs) -> anyhow::Result<u8> {
@@ -37,6 +39,9 @@ async fn serve(args: &HubArgs) -> anyhow::Result<()> {
     config.address = args.address;
     config.mqtt_port = args.mqtt_port;
     config.https_port = args.https_port.or(config.https_port);
+    for file in read_security_groups(&args.security_groups)? {
+        config.provisioning.push(ServiceRequest::PutSecurityGroupJson { name: file.name, json: file.json });
+    }
     for id in &args.devices {
         let device = id.parse().with_context(|| format!("--device {id}"))?;
         config.devices.push(ServedDevice::with_stored_keys(&args.state, device)?);

@@ -197,7 +197,7 @@ fn read(id: String, path: PathBuf) -> anyhow::Result<Read> {
         }
         source => source.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    let parsed = hilarm_scenario::parse(&id, &path, &source);
+    let parsed = hilarm_runner::read_scenario(&id, &path, &source);
     Ok(Read { id, path, parsed })
 }
 

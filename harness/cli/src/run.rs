@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hilarm_runner::report::{Human, Summary, failure_text, junit, result_line, summary_line, trial_line};
-use hilarm_runner::{Finding, RunResult, Snapshots, Suite, TrialResult, Variant, Verdict};
+use hilarm_runner::{Finding, RunResult, SecurityGroupFile, Snapshots, Suite, TrialResult, Variant, Verdict};
 use hilarm_scenario::{ScenarioErrors, ScenarioFile};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::RunArgs;
 use crate::project::Project;
 use crate::say;
+use crate::wrong_input::WrongInput;
 
 /// In the place of a board's id, for a file that never came to one.
 const NO_BOARD: &str = "-";
@@ -32,11 +33,15 @@ pub(crate) fn run(project: &Project, given: Option<&Path>, args: &RunArgs) -> an
     let began = Instant::now();
     let mut output = Output::new(args)?;
     let junit_file = args.junit.as_deref().map(create).transpose()?;
+    let groups = read_security_groups(&args.security_groups)?;
     let mut scenarios = Vec::new();
     let mut results = Vec::new();
     for read in project.read_scenarios(&args.paths)? {
         match read.parsed {
-            Ok(file) => scenarios.push(file),
+            Ok(mut file) => {
+                groups.iter().for_each(|group| group.replace_in(&mut file));
+                scenarios.push(file);
+            }
             Err(errors) => {
                 say::err(format_args!("{errors}\n"));
                 results.push(wrong_file(read.id, &errors));
@@ -109,7 +114,17 @@ fn repeat_options(given: Option<&Path>, args: &RunArgs) -> String {
     let option = |name: &str, path: Option<&Path>| {
         path.map(|path| format!(" {name} {}", path.display())).unwrap_or_default()
     };
-    option("--elf", args.elf.as_deref()) + &option("--project", given)
+    let groups = args.security_groups.iter().map(|path| option("--security-group", Some(path)));
+    option("--elf", args.elf.as_deref()) + &groups.collect::<String>() + &option("--project", given)
+}
+
+/// Security groups in files that the command line names.
+pub(crate) fn read_security_groups(paths: &[PathBuf]) -> anyhow::Result<Vec<SecurityGroupFile>> {
+    let read = |path: &PathBuf| {
+        let group = SecurityGroupFile::open(path);
+        group.map_err(|error| WrongInput(format!("--security-group: {error}")).into())
+    };
+    paths.iter().map(read).collect()
 }
 
 fn cores() -> usize {

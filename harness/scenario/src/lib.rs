@@ -6,6 +6,7 @@
 
 mod duration;
 mod error;
+mod group_file;
 mod json_schema;
 mod lint;
 mod node;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 
 pub use duration::{InvalidSpan, Span};
 pub use error::{ScenarioError, ScenarioErrors};
+pub use group_file::{ReadGroup, rules_of};
 pub use json_schema::json_schema;
 pub use position::Position;
 pub use problem::Problem;
@@ -34,6 +36,7 @@ pub use span_index::SpanIndex;
 pub use suggest::Suggestion;
 
 use error::Report;
+use hilarm_model::SecurityGroup;
 use node::Node;
 
 /// A scenario file that was read and found sound.
@@ -51,31 +54,52 @@ pub struct ScenarioFile {
     pub spans: SpanIndex,
 }
 
-/// Reads a scenario from the text of its file and checks it. Answers with all errors of the file.
+/// Reads a scenario from the text of its file and checks it. Answers with all errors of the file. Security
+/// groups that it takes from other files stay without rules.
 pub fn parse(
     id: impl Into<String>,
     path: impl Into<PathBuf>,
     source: &str,
 ) -> Result<ScenarioFile, ScenarioErrors> {
+    parse_with_files(id, path, source, &mut |_| Ok(SecurityGroup::default()))
+}
+
+/// Reads a scenario and the security groups in the files that it names; what cannot be read is an error of
+/// the scenario, at the file's name.
+pub fn parse_with_files(
+    id: impl Into<String>,
+    path: impl Into<PathBuf>,
+    source: &str,
+    files: &mut ReadGroup<'_>,
+) -> Result<ScenarioFile, ScenarioErrors> {
     let (id, path) = (id.into(), path.into());
     let mut report = Report::new(path.clone(), source);
-    let read = read_scenario(&id, source, &mut report);
+    let read = read_scenario(&id, source, files, &mut report);
     let (lines, (root, scenario)) = report.finish(read)?;
     let spans = SpanIndex::new(&root, &lines);
     Ok(ScenarioFile { id, path, source: source.to_owned(), scenario, spans })
 }
 
 /// The scenario and the tree it was read from; nothing only if the report says why.
-fn read_scenario(id: &str, source: &str, report: &mut Report) -> Option<(Node, Scenario)> {
+fn read_scenario(
+    id: &str,
+    source: &str,
+    files: &mut ReadGroup<'_>,
+    report: &mut Report,
+) -> Option<(Node, Scenario)> {
     let mut root = read::read(source, report)?;
     vars::substitute(&mut root, report);
     shape::check(&root, report);
     lint::check(id, &root, report);
+    let groups = group_file::read(&root, files, report);
     if !report.is_empty() {
         return None;
     }
     match yaml::decode(&root) {
-        Ok(scenario) => Some((root, scenario)),
+        Ok(mut scenario) => {
+            group_file::insert(&mut scenario, &groups);
+            Some((root, scenario))
+        }
         Err(error) => {
             // The JSON schema and serde disagree: our bug, and no reason to panic over somebody's file.
             report.add(root.range, Problem::Decode { message: error.to_string() });

@@ -106,6 +106,12 @@ pub enum Problem {
     DetectsUnexpected { slug: String },
     #[error("a control is left out for a reason, and there is none")]
     NoReason,
+    #[error("a security group is given by its `rules` or by a `file`, not by {given}")]
+    GroupTwice { given: &'static str },
+    #[error("the security group `{name}` is among `security_groups` already")]
+    GroupElsewhere { name: String },
+    #[error("{why}")]
+    GroupFile { why: String },
 }
 
 impl Problem {
@@ -145,6 +151,9 @@ impl Problem {
             Self::DuplicateAlert { .. } => "raise its `count`",
             Self::NestedMalicious => "all steps of an attack stand in one `do:`",
             Self::DetectsUnexpected { .. } => "add it to `expect.alerts`, or take it out of `detects`",
+            Self::GroupFile { .. } => {
+                "an export of Microsoft.Security/deviceSecurityGroups, its path relative to this file"
+            }
             Self::NoDevices => "for example `devices: { pump-1: { auth: { sas: { ttl: 1h } } } }`",
             _ => return None,
         })

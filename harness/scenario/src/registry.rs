@@ -3,7 +3,7 @@
 
 use hilarm_agent::behaviours;
 use hilarm_defender::{Detection, Trigger};
-use hilarm_model::AllowRuleType;
+use hilarm_model::{AllowRuleType, RangeRuleType};
 
 /// Slugs of every detection.
 pub(crate) fn alerts() -> Vec<&'static str> {
@@ -24,6 +24,17 @@ pub(crate) fn allow_rules() -> Vec<(&'static str, AllowRuleType)> {
         _ => None,
     };
     hilarm_defender::catalogue().iter().filter_map(rule).collect()
+}
+
+/// Slug of the first detection that a range rule enables.
+pub(crate) fn range_slug(rule: RangeRuleType) -> Option<&'static str> {
+    let enables = |detection: &&&Detection| matches!(detection.trigger, Trigger::CountInWindow { rule: known, .. } if known == rule);
+    hilarm_defender::catalogue().iter().find(enables).map(|detection| detection.slug)
+}
+
+/// Slug of the detection that an allow-list rule enables.
+pub(crate) fn allow_slug(rule: AllowRuleType) -> Option<&'static str> {
+    allow_rules().into_iter().find(|(_, known)| *known == rule).map(|(slug, _)| slug)
 }
 
 /// The allow-list rule that enables a detection.

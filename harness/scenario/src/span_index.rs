@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Report;
 use crate::node::{Content, Node};
 use crate::position::{Lines, Position};
+use crate::read::read;
 
 /// Positions of every part of a scenario file.
 ///
@@ -35,6 +37,14 @@ enum Segment<'a> {
 impl SpanIndex {
     pub(crate) fn new(root: &Node, lines: &Lines) -> Self {
         Self(outline(root, lines))
+    }
+
+    /// The positions in a JSON text, as far as it is also YAML: tabs as indentation are not.
+    pub fn of_json(text: &str) -> Option<Self> {
+        let mut report = Report::new("json".into(), text);
+        let root = read(text, &mut report);
+        let (lines, root) = report.finish(root).ok()?;
+        Some(Self::new(&root, &lines))
     }
 
     /// The position of the value at `path`, if the file holds one there.
@@ -116,8 +126,6 @@ fn segment(rest: &str) -> Option<(Segment<'_>, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Report;
-    use crate::read::read;
 
     const SOURCE: &str = "devices:\n  pump.1: { auth: { sas: { ttl: 1h } } }\nexpect:\n  alerts:\n    - alert: sas-expired\n      count: 12\n    - { alert: d2c-mqtt }\n";
 
@@ -140,6 +148,14 @@ mod tests {
         assert_eq!(text("devices[\"pump.1\"].auth.sas.ttl"), "1h");
         let count = index().locate("expect.alerts[0].count").unwrap();
         assert_eq!((count.line, count.column, count.len), (6, 14, 2));
+    }
+
+    #[test]
+    fn json_has_positions_too() {
+        let index = SpanIndex::of_json("{\n  \"rules\": [\n    { \"max\": 3 }\n  ]\n}\n").unwrap();
+        let position = index.locate("rules[0].max").unwrap();
+        assert_eq!((position.line, position.column), (3, 14));
+        assert!(SpanIndex::of_json("{").is_none());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hilarm_scenario::{ScenarioErrors, parse};
+use hilarm_model::SecurityGroup;
+use hilarm_scenario::{ScenarioErrors, parse, parse_with_files};
 
 /// A sound scenario; each case breaks it in one place.
 const SOUND: &str = r#"schema: 1
@@ -41,7 +42,11 @@ expect:
 "#;
 
 fn errors(id: &str, source: &str) -> ScenarioErrors {
-    match parse(id, format!("scenarios/{id}.yaml"), source) {
+    let mut files = |path: &str| match path {
+        "groups/broken.json" => Err("groups/broken.json:7:12: \"5\" is no duration".to_owned()),
+        _ => Ok(SecurityGroup::default()),
+    };
+    match parse_with_files(id, format!("scenarios/{id}.yaml"), source, &mut files) {
         Ok(_) => panic!("no error in\n{source}"),
         Err(errors) => errors,
     }
@@ -74,6 +79,23 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("key-is-no-scalar", "  own: { valid_for", "  [a, b]: {}\n  own: { valid_for"),
     ("duplicate-key", "seed: 1\n", "seed: 1\nname: Again\n"),
+    // Security groups from files.
+    ("group-in-two-places", "hub:\n", "hub:\n  security_group_files: { default: groups/default.json }\n"),
+    (
+        "group-without-rules",
+        "  - advance: 61m",
+        "  - put_security_group: { name: default }\n  - advance: 61m",
+    ),
+    (
+        "group-by-rules-and-file",
+        "  - advance: 61m",
+        "  - put_security_group: { name: default, rules: {}, file: groups/default.json }\n  - advance: 61m",
+    ),
+    (
+        "group-from-a-broken-file",
+        "  - advance: 61m",
+        "  - put_security_group: { name: default, file: groups/broken.json }\n  - advance: 61m",
+    ),
     // Variables.
     ("unknown-variable", "within: \"${grace}s\"", "within: \"${grave}s\""),
     ("unclosed-variable", "within: \"${grace}s\"", "within: \"${grace s\""),

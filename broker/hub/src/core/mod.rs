@@ -13,7 +13,7 @@ mod deliveries;
 mod device;
 mod identities;
 mod key;
-mod management;
+pub(crate) mod management;
 pub(crate) mod message;
 pub(crate) mod messages;
 mod methods;

@@ -9,6 +9,7 @@ mod ending;
 mod hub;
 mod project;
 mod reports;
+mod security_groups;
 mod snapshots;
 mod support;
 mod wrong_scenarios;

@@ -21,7 +21,10 @@ impl Lint<'_> {
                 "copy_key" => self.key_owner(step.body),
                 "network" => self.loss(step.body),
                 "put_certificate" => self.hub_certificate(step.body),
-                "put_security_group" => self.group(step.body.get("rules")),
+                "put_security_group" => {
+                    self.group_source(step.body);
+                    self.group(step.body.get("rules"));
+                }
                 "load_threat_intelligence" => self.threats(step.body.get("networks")),
                 _ => {}
             }
@@ -35,6 +38,16 @@ impl Lint<'_> {
         {
             self.unknown_name("device", owner, &self.devices.clone(), shown);
         }
+    }
+
+    /// Rules or a file: neither would be a group that allows everything, both would contradict each other.
+    fn group_source(&mut self, step: &Node) {
+        let given = match (step.entry("rules"), step.entry("file")) {
+            (Some(_), Some(_)) => "both",
+            (None, None) if self.report.is_sound(step) => "neither",
+            _ => return,
+        };
+        self.report.add(step.range_of("name"), Problem::GroupTwice { given });
     }
 
     /// A certificate of the scenario, or bytes that are none.

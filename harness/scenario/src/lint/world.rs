@@ -26,6 +26,12 @@ impl Lint<'_> {
         for group in self.entries(&["hub", "security_groups"]) {
             self.group(Some(&group.value));
         }
+        for file in self.entries(&["hub", "security_group_files"]) {
+            if keys(self.root, &["hub", "security_groups"]).contains(file.key.as_str()) {
+                let problem = Problem::GroupElsewhere { name: file.key.clone() };
+                self.report.add(file.key_range.clone(), problem);
+            }
+        }
         for certificate in self.entries(&["hub", "certificates"]) {
             if let Some(name) = certificate.value.text().filter(|_| self.report.is_sound(&certificate.value))
             {
@@ -72,6 +78,7 @@ impl Lint<'_> {
         }
         if let Some((group, shown)) = self.text(device, "security_group") {
             let mut known = keys(self.root, &["hub", "security_groups"]);
+            known.extend(keys(self.root, &["hub", "security_group_files"]));
             known.insert(DEFAULT_GROUP);
             if !known.contains(group) {
                 self.unknown_name("security group", group, &known, shown);

@@ -134,15 +134,19 @@ pub struct NetworkRuleSpec {
     pub network: IpNet,
 }
 
-/// Creating or replacing a security group.
+/// Creating or replacing a security group, by `rules` or by a `file`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutSecurityGroup {
     /// Its name.
     pub name: String,
     /// Its enabled rules, by the alert of each.
+    #[serde(default)]
     #[schemars(schema_with = "format::security_group")]
     pub rules: BTreeMap<String, RuleSpec>,
+    /// Azure's JSON in a file, its path relative to this one; once it is read its rules stand in `rules`.
+    #[serde(default)]
+    pub file: Option<String>,
 }
 
 /// Replacing the threat-intelligence list.

@@ -99,6 +99,10 @@ pub struct HubSpec {
     #[serde(default)]
     #[schemars(schema_with = "format::security_groups")]
     pub security_groups: BTreeMap<String, BTreeMap<String, RuleSpec>>,
+    /// Security groups by name, each as Azure's JSON in a file of its own, its path relative to this one.
+    /// Once they are read their rules stand among `security_groups`.
+    #[serde(default)]
+    pub security_group_files: BTreeMap<String, String>,
     /// How the defender treats what Azure cannot do, `extended` by default.
     #[serde(default)]
     pub profile: Option<ProfileSpec>,

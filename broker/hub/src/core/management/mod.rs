@@ -7,6 +7,7 @@ pub(super) mod diagnostics;
 mod duration;
 mod hub_properties;
 pub(super) mod network;
+pub(crate) mod security_group_body;
 pub(super) mod security_groups;
 pub(super) mod security_solutions;
 
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use self::certificates::Certificate;
 use self::network::Network;
-use self::security_groups::StoredGroup;
+use self::security_group_body::StoredGroup;
 use crate::service::{ManagedReply, ServiceReply};
 
 /// Everything that the management plane holds.

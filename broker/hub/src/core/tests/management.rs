@@ -242,6 +242,41 @@ fn a_group_with_a_wrong_rule_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_refused_group_says_where_it_is_wrong() {
+    let name = "TwinUpdatesNotInAllowedRange";
+    let list = |value: &str| json!([{ "ruleType": "ConnectionToIpNotAllowed", "allowlistValues": [value] }]);
+    for (properties, place) in [
+        (json!({ "timeWindowRules": {} }), "properties.timeWindowRules: is no list"),
+        (json!({ "timeWindowRules": [range(name, 2, 1, "PT5M")] }), "timeWindowRules[0].minThreshold: min 2"),
+        (json!({ "timeWindowRules": [range(name, 0, 1, "PT0S")] }), "timeWindowRules[0].timeWindowSize: the"),
+        (json!({ "timeWindowRules": [range("Any", 0, 1, "PT5M")] }), "timeWindowRules[0].ruleType: there is"),
+        (json!({ "allowlistRules": list("10.0.0.0/33") }), "allowlistRules[0].allowlistValues[0]: \"10"),
+        (json!({ "thresholdRules": [{ "ruleType": "Any" }] }), "properties.thresholdRules[0]: there is no"),
+    ] {
+        let refused = put_group(&mut core(), properties).unwrap_err().to_string();
+        assert!(refused.contains(place), "{refused}");
+    }
+    let refused = crate::read_security_group(&json!({ "name": "plant" })).unwrap_err();
+    assert_eq!(refused.to_string(), "properties: is missing, or no object");
+}
+
+#[test]
+fn overlapping_networks_and_ipv6_and_mapped_addresses_are_taken_as_they_are() {
+    let values = ["10.0.0.0/8", "10.42.0.0/16", "2001:db8::/32", "::ffff:192.0.2.7", "::ffff:192.0.2.0/120"];
+    let list =
+        json!([{ "ruleType": "ConnectionToIpNotAllowed", "isEnabled": true, "allowlistValues": values }]);
+    let mut core = core();
+    let reply = put_group(&mut core, json!({ "allowlistRules": list })).unwrap();
+    assert_eq!(reply.body["properties"]["allowlistRules"][0]["allowlistValues"], json!(values));
+    let facts = facts(&mut core);
+    let [HubEvent::SecurityGroupConfigured { group, .. }] = &facts[..] else { panic!("{facts:?}") };
+    let AllowList::Networks(networks) = &group.allow_lists[&AllowRuleType::ConnectionToIpNotAllowed] else {
+        panic!("{group:?}")
+    };
+    assert_eq!(networks.len(), values.len());
+}
+
+#[test]
 fn a_group_is_found_and_deleted_under_its_name_in_any_case() {
     let mut core = core();
     put_group(&mut core, json!({})).unwrap();
