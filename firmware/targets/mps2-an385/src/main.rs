@@ -1,106 +1,127 @@
-//! The device firmware on the MPS2 board with the AN385 image (Cortex-M3), as QEMU emulates it.
+//! The device firmware on the MPS2 board with the AN385 image (Cortex-M3), as QEMU emulates it
+//! ("Application Note AN385").
 //!
-//! This room holds drivers and wiring only: what the device does is `hilarm_agent`'s. One ELF serves every
-//! scenario; identity and seed come from the configuration blob, behaviours from commands over the link.
-//! It never reads a clock: time is what the harness grants ([`time`]).
+//! One ELF serves every scenario; identity and seed come from the configuration blob, behaviours from
+//! commands over the link. It never reads a clock: time is what the harness grants.
 #![no_std]
 #![no_main]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 extern crate alloc;
 
-mod agent;
-mod executor;
-mod failure;
-mod idle;
-mod interrupts;
-mod lan9118;
-mod link;
-mod memory;
-mod net;
-mod port;
-mod registers;
-mod rng;
-mod time;
-mod tls;
-mod transport;
-mod uart;
+use alloc::boxed::Box;
 
-use core::cell::RefCell;
-use core::fmt::Write;
-
-use cortex_m_rt::entry;
+use cortex_m::interrupt::InterruptNumber;
+use cortex_m::peripheral::NVIC;
+use cortex_m_rt::{entry, exception};
 use embassy_executor::Spawner;
-use hilarm_agent::Agent;
-use hilarm_link::DeviceConfig;
-use rand_core::RngCore;
-use static_cell::StaticCell;
-
-use crate::agent::Host;
-use crate::idle::IdleReporter;
-use crate::lan9118::Counters;
-use crate::link::Link;
-use crate::port::Port;
-use crate::rng::{Purpose, Seeds};
-use crate::transport::{Environment, SOCKETS};
-use crate::uart::{Console, LinkUart};
+use embassy_net::Runner;
+use hilarm_device::{Buffers, Device, GrantedTime, Guard, IdlePath, Memory, Pace, Parts, ReceiveRing, Seeds};
+use hilarm_mps2::{Console, Lan9118, LinkUart};
 
 const TARGET: &str = "mps2-an385";
 
-/// What the tasks share; all of them run in thread mode.
-pub(crate) struct Device {
-    agent: RefCell<Agent>,
-    link: Link,
-    frames: Counters,
-    ports: [Port; SOCKETS],
-    authority: alloc::vec::Vec<u8>,
-}
+const UART0: usize = 0x4000_4000;
+const UART1: usize = 0x4000_5000;
+const ETHERNET: usize = 0x4020_0000;
 
-static DEVICE: StaticCell<Device> = StaticCell::new();
+const MEMORY: Memory = Memory {
+    blob_address: 0x2030_0000,
+    blob_bytes: 1024 * 1024,
+    stack_bytes: 1024 * 1024,
+    guard: Guard::Armv7m,
+};
+const BUFFERS: Buffers =
+    Buffers { tcp_bytes: 8 * 1024, outgoing_record_bytes: 16 * 1024, queued_bytes_max: 256 * 1024 };
+
+embassy_time_driver::time_driver_impl!(static TIME: GrantedTime = GrantedTime::new());
+
+/// Holds the longest frame and the beginning of the next.
+static RECEIVED: ReceiveRing<{ 32 * 1024 }> = ReceiveRing::new();
 
 #[entry]
 fn main() -> ! {
-    memory::init_heap();
-    let mut peripherals = cortex_m::Peripherals::take().expect("taken once");
-    memory::guard_stack(&mut peripherals.MPU);
-    let mut console = Console::open();
-    let config = match memory::read_config() {
-        Ok(config) => config,
-        Err(error) => panic!("{error}"),
-    };
-    let seeds = Seeds::new(config.seed, memory::count_boot());
-    // The console has no way to fail.
-    let _ = writeln!(console, "hilarm {} on {TARGET}: {}", env!("CARGO_PKG_VERSION"), config.device_id);
-
-    let network = config.network;
-    let device: &'static Device = DEVICE.init(device(config, seeds));
-    executor::run(IdleReporter::new(&device.link, &device.frames, network.mac), |spawner| {
-        spawn(spawner, device, &network, seeds);
-        interrupts::enable();
+    hilarm_device::print_failures_by(print);
+    // SAFETY: first of all, and once.
+    unsafe { MEMORY.prepare() };
+    let config = MEMORY.read_config();
+    print(&hilarm_device::banner(TARGET, &config));
+    let device = Device::new(Parts {
+        target: TARGET,
+        randomness: Box::new(Seeds::new(config.seed, hilarm_device::count_boot())),
+        config,
+        // SAFETY: UART1 of this board, which nobody else opens.
+        wire: Box::new(unsafe { LinkUart::open(UART1) }),
+        pace: Pace::Granted(&TIME),
+        buffers: BUFFERS,
+    });
+    hilarm_device::run(device, IdlePath::Ethernet(send_beside), |spawner| {
+        spawn(spawner, device);
+        enable_interrupts();
     })
 }
 
-fn device(config: DeviceConfig, seeds: Seeds) -> Device {
-    let authority = config.ca_certificate.clone();
-    let boot_nonce = seeds.stream(Purpose::BootNonce).next_u64();
-    Device {
-        agent: RefCell::new(Agent::new(config, TARGET, boot_nonce)),
-        link: Link::new(LinkUart::open()),
-        frames: Counters::default(),
-        ports: core::array::from_fn(|number| Port::new(number as u8)),
-        authority,
+/// Writes to the console.
+fn print(text: &str) {
+    // SAFETY: UART0 of this board; a panic in the middle of a line opens it again, which is harmless.
+    unsafe { Console::open(UART0) }.print(text);
+}
+
+fn send_beside(frame: &[u8]) {
+    // SAFETY: this board's controller, which has been started before anything is idle.
+    unsafe { Lan9118::send_beside(ETHERNET, frame) }
+}
+
+fn spawn(spawner: Spawner, device: &'static Device) {
+    // SAFETY: this board's controller, started here alone.
+    let controller = unsafe { Lan9118::start(ETHERNET, device.mac(), device.tap()) };
+    let (stack, runner) = hilarm_device::start(controller, device);
+    spawner.spawn(network(runner).expect("the network task starts once"));
+    device.spawn(spawner, stack);
+    spawner.spawn(link(device).expect("the link's task starts once"));
+}
+
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, Lan9118>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn link(device: &'static Device) -> ! {
+    hilarm_device::receive(device, &RECEIVED).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    LinkReceive = 2,
+    Ethernet = 13,
+}
+
+// SAFETY: both numbers exist on this board and stay the same.
+unsafe impl InterruptNumber for Interrupt {
+    fn number(self) -> u16 {
+        self as u16
     }
 }
 
-fn spawn(spawner: Spawner, device: &'static Device, network: &hilarm_link::NetworkConfig, seeds: Seeds) {
-    let random_seed = seeds.stream(Purpose::Network).next_u64();
-    let stack = net::start(spawner, network, device, random_seed);
-    let environment = Environment { stack, authority: &device.authority };
-    for port in &device.ports {
-        let rng = seeds.stream(Purpose::Tls(port.number()));
-        spawner.spawn(transport::serve(port, environment, rng).expect("a task for every socket"));
+/// Lets the two interrupts through; their drivers must be set up.
+fn enable_interrupts() {
+    // SAFETY: the handlers touch only what their drivers guard by critical sections.
+    unsafe {
+        NVIC::unmask(Interrupt::LinkReceive);
+        NVIC::unmask(Interrupt::Ethernet);
     }
-    let host = Host::new(&device.agent, &device.link, &device.ports);
-    spawner.spawn(agent::run(host).expect("the agent's task starts once"));
-    spawner.spawn(link::receive(&device.link).expect("the link's task starts once"));
+}
+
+#[exception]
+unsafe fn DefaultHandler(irqn: i16) {
+    const LINK_RECEIVE: i16 = Interrupt::LinkReceive as i16;
+    const ETHERNET_FRAME: i16 = Interrupt::Ethernet as i16;
+    match irqn {
+        // SAFETY: UART1 of this board; the interrupt is enabled only after it was opened.
+        LINK_RECEIVE => unsafe { LinkUart::on_receive(UART1, &RECEIVED) },
+        // SAFETY: this board's controller.
+        ETHERNET_FRAME => unsafe { Lan9118::on_interrupt(ETHERNET) },
+        other => panic!("interrupt {other} has no handler"),
+    }
 }

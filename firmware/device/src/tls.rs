@@ -26,14 +26,14 @@ pub(crate) type Suite = Aes128GcmSha256;
 
 /// RFC 8446, 5.2: the longest protected record.
 const RECORD_BYTES_MAX: usize = 16_640;
-/// RFC 8446, 5.1: the longest plaintext of a record. The library fills its buffer up to what it keeps for
-/// itself, so the buffer's length decides how long records get.
-const OUTGOING_BYTES: usize = 16_384 + embedded_tls::TLS_RECORD_OVERHEAD;
 const SERVER_CHAIN_BYTES_MAX: usize = 4096;
 
-/// Buffers of one connection for what comes and what goes, on the heap because a task's stack is shared.
-pub(crate) fn record_buffers() -> (Box<[u8]>, Box<[u8]>) {
-    (vec![0; RECORD_BYTES_MAX].into_boxed_slice(), vec![0; OUTGOING_BYTES].into_boxed_slice())
+/// Buffers of one connection for what comes and what goes, on the heap because a task's stack is shared. The
+/// library fills its buffer up to what it keeps for itself, so the buffer's length decides how long records
+/// get (RFC 8446, 5.1: up to 16384 bytes of plaintext).
+pub(crate) fn record_buffers(outgoing_bytes: usize) -> (Box<[u8]>, Box<[u8]>) {
+    let outgoing_bytes = outgoing_bytes + embedded_tls::TLS_RECORD_OVERHEAD;
+    (vec![0; RECORD_BYTES_MAX].into_boxed_slice(), vec![0; outgoing_bytes].into_boxed_slice())
 }
 
 /// Granted calendar time, for the validity of certificates.

@@ -11,9 +11,6 @@ use embassy_sync::waitqueue::WakerRegistration;
 use embassy_time::{Duration, Timer};
 use hilarm_agent::{Remote, Tls};
 
-/// More than this waiting for the network ends the connection: the heap is finite.
-const QUEUED_BYTES_MAX: usize = 256 * 1024;
-
 /// A connection to be made.
 pub(crate) struct Opening {
     pub(crate) generation: u32,
@@ -39,6 +36,8 @@ pub(crate) enum Interruption {
 /// The mailbox of one socket, read by that socket's task only.
 pub(crate) struct Port {
     number: u8,
+    /// More than this waiting for the network ends the connection: the heap is finite.
+    queued_bytes_max: usize,
     requests: RefCell<VecDeque<Request>>,
     queued_bytes: Cell<usize>,
     overflow: Cell<bool>,
@@ -46,9 +45,10 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8, queued_bytes_max: usize) -> Self {
         Self {
             number,
+            queued_bytes_max,
             requests: RefCell::new(VecDeque::new()),
             queued_bytes: Cell::new(0),
             overflow: Cell::new(false),
@@ -66,7 +66,7 @@ impl Port {
         match &request {
             Request::Send(bytes) => {
                 let queued = self.queued_bytes.get() + bytes.len();
-                if queued > QUEUED_BYTES_MAX {
+                if queued > self.queued_bytes_max {
                     self.overflow.set(true);
                     self.reader.borrow_mut().wake();
                     return;

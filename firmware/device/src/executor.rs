@@ -8,8 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use embassy_executor::{Spawner, raw};
 use static_cell::StaticCell;
 
-use crate::idle::IdleReporter;
-use crate::time;
+use crate::device::Device;
+use crate::idle::{IdlePath, IdleReporter};
 
 static EXECUTOR: StaticCell<raw::Executor> = StaticCell::new();
 static PENDED: AtomicBool = AtomicBool::new(false);
@@ -20,20 +20,24 @@ fn pender(_context: *mut ()) {
     PENDED.store(true, Ordering::Release);
 }
 
-/// Runs forever.
-pub(crate) fn run(mut idle: IdleReporter, spawn: impl FnOnce(Spawner)) -> ! {
+/// Runs what `spawn` spawns, forever. `idle` says how the harness hears that nothing is left to do; a device
+/// whose time is its own never tells.
+pub fn run(device: &'static Device, idle: IdlePath, spawn: impl FnOnce(Spawner)) -> ! {
     let executor: &'static raw::Executor = EXECUTOR.init(raw::Executor::new(core::ptr::null_mut()));
+    let mut reporter = IdleReporter::new(device, idle);
     spawn(executor.spawner());
     loop {
         while PENDED.swap(false, Ordering::AcqRel) {
             // SAFETY: polled here only, from thread mode, never from within a task.
             unsafe { executor.poll() };
         }
-        let deadline_us = time::next_deadline_us();
-        if PENDED.load(Ordering::Acquire) {
-            continue;
+        if let Some(granted) = device.link.granted_time() {
+            let deadline_us = granted.next_deadline_us();
+            if PENDED.load(Ordering::Acquire) {
+                continue;
+            }
+            reporter.report(deadline_us);
         }
-        idle.report(deadline_us);
         critical_section::with(|_| {
             if !PENDED.load(Ordering::Acquire) {
                 cortex_m::asm::wfi();

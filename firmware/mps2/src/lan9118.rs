@@ -4,16 +4,12 @@
 //! It never filters: a frame that the controller sorted out would be missing from the count.
 
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::waitqueue::AtomicWaker;
 use hilarm_agent::Direction;
-
-use crate::registers::Registers;
-
-const BASE: usize = 0x4020_0000;
+use hilarm_device::{FrameTap, Registers};
 
 const RX_DATA_FIFO: usize = 0x00;
 const TX_DATA_FIFO: usize = 0x20;
@@ -74,70 +70,28 @@ const POLLS_MAX: u32 = 1_000_000;
 
 static WAKER: AtomicWaker = AtomicWaker::new();
 
-/// Frames so far. Read by the executor and written by the driver, both in thread mode.
-#[derive(Default)]
-pub(crate) struct Counters {
-    received: Cell<u32>,
-    transmitted: Cell<u32>,
-    dropped: Cell<u32>,
-}
-
-impl Counters {
-    pub(crate) fn received(&self) -> u32 {
-        self.received.get()
-    }
-
-    pub(crate) fn transmitted(&self) -> u32 {
-        self.transmitted.get()
-    }
-
-    pub(crate) fn dropped(&self) -> u32 {
-        self.dropped.get()
-    }
-}
-
-fn add(counter: &Cell<u32>, more: u32) {
-    counter.set(counter.get().wrapping_add(more));
-}
-
-/// Sees every frame that passes the interface.
-pub(crate) trait FrameTap {
-    /// A frame, Ethernet header first, without checksum.
-    fn observe(&mut self, direction: Direction, frame: &[u8]);
-
-    /// Takes a frame that came in and is no traffic of the device; tells whether it was one.
-    fn take(&mut self, frame: &[u8]) -> bool;
-}
-
-/// The interrupt: quiet until the driver has looked and asks again.
-pub(crate) fn on_interrupt() {
-    // SAFETY: the handler touches the interrupt registers only.
-    let registers = unsafe { Registers::at(BASE) };
-    registers.write(INT_EN, 0);
-    registers.write(INT_STS, u32::MAX);
-    WAKER.wake();
-}
-
 /// The controller with what watches it.
-pub(crate) struct Lan9118<Tap> {
+pub struct Lan9118 {
     mac: [u8; 6],
     received: Vec<u8>,
-    port: Port<Tap>,
+    port: Port,
 }
 
 /// The controller less the receive buffer, so that a received frame and a reply can be held at once.
-struct Port<Tap> {
+struct Port {
     registers: Registers,
     transmit: Vec<u8>,
-    counters: &'static Counters,
-    tap: Tap,
+    tap: FrameTap,
 }
 
-impl<Tap: FrameTap> Lan9118<Tap> {
+impl Lan9118 {
     /// Resets the controller and starts it.
-    pub(crate) fn start(mac: [u8; 6], counters: &'static Counters, tap: Tap) -> Self {
-        // SAFETY: the controller's registers; the interrupt handler shares INT_EN and INT_STS alone.
-        let registers = unsafe { Registers::at(BASE) };
+    ///
+    /// # Safety
+    /// `address` must be the controller's of this board, used by this driver alone.
+    pub unsafe fn start(address: usize, mac: [u8; 6], tap: FrameTap) -> Self {
+        // SAFETY: as the caller promises; the interrupt handler shares INT_EN and INT_STS alone.
+        let registers = unsafe { Registers::at(address) };
         reset(registers);
         start_phy(registers);
         set_address(registers, mac);
@@ -145,15 +99,38 @@ impl<Tap: FrameTap> Lan9118<Tap> {
         registers.write(RX_CFG, 0);
         registers.write(TX_CFG, TX_ON);
         write_mac(registers, MAC_CR, MAC_CR_RUN);
-        let port = Port { registers, transmit: Vec::with_capacity(MTU), counters, tap };
+        let port = Port { registers, transmit: Vec::with_capacity(MTU), tap };
         Self { mac, received: Vec::with_capacity(MTU), port }
+    }
+
+    /// The interrupt: quiet until the driver has looked and asks again.
+    ///
+    /// # Safety
+    /// `address` must be the controller's of this board.
+    pub unsafe fn on_interrupt(address: usize) {
+        // SAFETY: as the caller promises; the handler touches the interrupt registers only.
+        let registers = unsafe { Registers::at(address) };
+        registers.write(INT_EN, 0);
+        registers.write(INT_STS, u32::MAX);
+        WAKER.wake();
+    }
+
+    /// Sends a frame of the harness's own beside the stack's traffic, uncounted. In thread mode only, between
+    /// two runs of the network's task.
+    ///
+    /// # Safety
+    /// `address` must be the controller's of this board, where [`Lan9118::start`] has set it up.
+    pub unsafe fn send_beside(address: usize, frame: &[u8]) {
+        // SAFETY: the transmit registers, which nobody else touches between two runs of the network's task.
+        let registers = unsafe { Registers::at(address) };
+        wait_until("room to send", || has_room(registers));
+        write_frame(registers, frame);
     }
 
     /// Takes the next frame out of the FIFO into `received`.
     fn take_frame(&mut self) -> bool {
         while self.read_frame() {
             if !self.port.tap.take(&self.received) {
-                add(&self.port.counters.received, 1);
                 self.port.tap.observe(Direction::Incoming, &self.received);
                 return true;
             }
@@ -163,8 +140,8 @@ impl<Tap: FrameTap> Lan9118<Tap> {
 
     /// Reads one frame of any kind. One that arrived damaged comes empty.
     fn read_frame(&mut self) -> bool {
-        let Port { registers, counters, .. } = &mut self.port;
-        add(&counters.dropped, registers.read(RX_DROP));
+        let Port { registers, tap, .. } = &self.port;
+        tap.lost(registers.read(RX_DROP));
         if registers.read(RX_FIFO_INF) >> 16 & 0xFF == 0 {
             return false;
         }
@@ -176,7 +153,7 @@ impl<Tap: FrameTap> Lan9118<Tap> {
         }
         self.received.truncate(with_fcs.saturating_sub(FCS_BYTES));
         if status & RX_STATUS_ERROR != 0 {
-            add(&counters.dropped, 1);
+            tap.lost(1);
             self.received.clear();
         }
         true
@@ -194,7 +171,7 @@ fn reset(registers: Registers) {
     let (order, chip) = (registers.read(BYTE_TEST), registers.read(ID_REV) >> 16);
     if order != BYTE_ORDER || chip & 0x0FFF != CHIP_LAN9118 {
         // ID_REV names the chip in its upper half, with the family in the top digit on some revisions.
-        panic!("no lan9118 at {BASE:#x}: byte test {order:#010x}, id {chip:#06x}");
+        panic!("no lan9118 here: byte test {order:#010x}, id {chip:#06x}");
     }
     registers.write(HW_CFG, SOFT_RESET);
     wait_until("end of reset", || registers.read(HW_CFG) & SOFT_RESET == 0);
@@ -245,15 +222,6 @@ fn read_phy(registers: Registers, register: u32) -> u32 {
     read_mac(registers, MAC_MII_DATA)
 }
 
-/// Sends a frame of the harness's own beside the stack's traffic, uncounted. In thread mode only, between two
-/// runs of the network's task.
-pub(crate) fn send_beside(frame: &[u8]) {
-    // SAFETY: the transmit registers, which nobody else touches between two runs of the network's task.
-    let registers = unsafe { Registers::at(BASE) };
-    wait_until("room to send", || has_room(registers));
-    write_frame(registers, frame);
-}
-
 fn has_room(registers: Registers) -> bool {
     while registers.read(TX_FIFO_INF) >> 16 & 0xFF != 0 {
         registers.read(TX_STATUS_FIFO);
@@ -272,7 +240,7 @@ fn write_frame(registers: Registers, frame: &[u8]) {
     }
 }
 
-impl<Tap: FrameTap> Port<Tap> {
+impl Port {
     fn has_room(&self) -> bool {
         has_room(self.registers)
     }
@@ -280,18 +248,17 @@ impl<Tap: FrameTap> Port<Tap> {
     /// Puts `transmit` into the FIFO.
     fn send(&mut self) {
         write_frame(self.registers, &self.transmit);
-        add(&self.counters.transmitted, 1);
         self.tap.observe(Direction::Outgoing, &self.transmit);
     }
 }
 
-impl<Tap: FrameTap> Driver for Lan9118<Tap> {
+impl Driver for Lan9118 {
     type RxToken<'a>
         = Received<'a>
     where
         Self: 'a;
     type TxToken<'a>
-        = Transmit<'a, Tap>
+        = Transmit<'a>
     where
         Self: 'a;
 
@@ -337,7 +304,7 @@ impl<Tap: FrameTap> Driver for Lan9118<Tap> {
 }
 
 /// A frame that came in.
-pub(crate) struct Received<'a> {
+pub struct Received<'a> {
     frame: &'a mut [u8],
 }
 
@@ -348,11 +315,11 @@ impl RxToken for Received<'_> {
 }
 
 /// Room for one frame to go out.
-pub(crate) struct Transmit<'a, Tap> {
-    port: &'a mut Port<Tap>,
+pub struct Transmit<'a> {
+    port: &'a mut Port,
 }
 
-impl<Tap: FrameTap> TxToken for Transmit<'_, Tap> {
+impl TxToken for Transmit<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
         self.port.transmit.clear();
         self.port.transmit.resize(length, 0);

@@ -23,14 +23,25 @@ use crate::port::{Interruption, Opening, Port, Request};
 use crate::tls::{Halves, Provider, Suite, record_buffers};
 
 /// Sockets the agent may use, numbered from 0.
-pub(crate) const SOCKETS: usize = hilarm_agent::MAX_SOCKETS;
+pub const SOCKETS: usize = hilarm_agent::MAX_SOCKETS;
 
-const TCP_BUFFER_BYTES: usize = 8 * 1024;
 const READ_BYTES: usize = 2 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a closing connection may keep the socket from its next use.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much memory connections take.
+#[derive(Clone, Copy, Debug)]
+pub struct Buffers {
+    /// TCP's window in each direction, for each socket, held forever.
+    pub tcp_bytes: usize,
+    /// The longest plaintext of a TLS record that goes out, up to 16384, while a connection lasts. One that
+    /// comes in may always have the full length.
+    pub outgoing_record_bytes: usize,
+    /// What may wait for the network in each socket.
+    pub queued_bytes_max: usize,
+}
 
 /// What every socket needs.
 #[derive(Clone, Copy)]
@@ -38,6 +49,7 @@ pub(crate) struct Environment {
     pub(crate) stack: Stack<'static>,
     /// The certificate authority, DER.
     pub(crate) authority: &'static [u8],
+    pub(crate) buffers: Buffers,
 }
 
 /// How a connection ended.
@@ -54,7 +66,8 @@ enum End {
 
 #[embassy_executor::task(pool_size = SOCKETS)]
 pub(crate) async fn serve(port: &'static Port, environment: Environment, mut rng: ChaCha20Rng) -> ! {
-    let mut buffers = (vec![0; TCP_BUFFER_BYTES], vec![0; TCP_BUFFER_BYTES]);
+    let tcp_bytes = environment.buffers.tcp_bytes;
+    let mut buffers = (vec![0; tcp_bytes], vec![0; tcp_bytes]);
     loop {
         let opening = port.next_opening().await;
         let mut socket = TcpSocket::new(environment.stack, &mut buffers.0, &mut buffers.1);
@@ -156,7 +169,7 @@ impl Session {
     ) -> End {
         let (reader, writer) = socket.split();
         let (reader, writer) = (Mutex::<NoopRawMutex, _>::new(reader), Mutex::<NoopRawMutex, _>::new(writer));
-        let (mut incoming, mut outgoing) = record_buffers();
+        let (mut incoming, mut outgoing) = record_buffers(self.environment.buffers.outgoing_record_bytes);
         let halves = Halves { reader: &reader, writer: &writer };
         let mut connection = TlsConnection::<_, Suite>::new(halves, &mut incoming, &mut outgoing);
         connection.set_flush_policy(FlushPolicy::Relaxed);

@@ -1,0 +1,46 @@
+//! What every target shares: executor, time, link, network, TLS, memory, the way it dies, and the agent's
+//! surroundings. A target adds an entry point, a memory layout and drivers.
+//!
+//! It never decides what the device does: that is `hilarm_agent`'s. It names no board and no register of a
+//! board; only those of the processor's core, which all boards have.
+#![no_std]
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+extern crate alloc;
+
+mod agent;
+mod device;
+mod executor;
+#[cfg(target_os = "none")]
+mod failure;
+mod frames;
+mod idle;
+mod interface;
+mod link;
+#[cfg(target_os = "none")]
+mod memory;
+mod net;
+mod port;
+mod registers;
+mod ring;
+mod rng;
+mod time;
+mod tls;
+mod transport;
+
+pub use device::{Device, Parts, banner};
+pub use executor::run;
+#[cfg(target_os = "none")]
+pub use failure::print_failures_by;
+pub use frames::FrameTap;
+pub use idle::IdlePath;
+pub use interface::start_over_link;
+pub use link::{Receive, Transmit, receive};
+#[cfg(target_os = "none")]
+pub use memory::{Guard, Memory, count_boot};
+pub use net::start;
+pub use registers::Registers;
+pub use ring::ReceiveRing;
+pub use rng::{HardwareSeeds, Purpose, Randomness, Seeds};
+pub use time::{GrantedTime, Pace};
+pub use transport::{Buffers, SOCKETS};
