@@ -98,8 +98,9 @@ pub struct QemuSpec {
     pub machine: String,
     /// Oldest QEMU known to work, `major.minor`.
     pub min_version: String,
-    /// Model of the network interface.
-    pub nic: String,
+    /// Model of the network interface. Without one, frames and time go over the link.
+    #[serde(default)]
+    pub nic: Option<String>,
     /// Where the configuration blob is loaded.
     pub config_address: u64,
 }

@@ -80,14 +80,18 @@ impl QemuDevice {
         let listener = UnixListener::bind(at.link()).map_err(io("listening for the device's link"))?;
         listener.set_nonblocking(true).map_err(io("listening for the device's link"))?;
         let mac = config.network.mac;
-        let frames = FrameSocket::bind(&at.frames_in(), at.frames_out(), mac)
-            .map_err(io("opening the device's network"))?;
+        let frames = match qemu.nic {
+            Some(_) => FrameSocket::bind(&at.frames_in(), at.frames_out(), mac)
+                .map(Frames::Socket)
+                .map_err(io("opening the device's network"))?,
+            None => Frames::OverLink,
+        };
         let blob = config_blob(config);
         let mut process = QemuProcess::launch(&binary, board, qemu, elf, mac, &blob, folder)?;
         let link = accept(&listener, &mut process, board.timeouts.boot).map_err(QemuError::Boot)?;
         link.set_nonblocking(true).map_err(io("listening for the device's link"))?;
         let process_id = process.id();
-        let parts = Parts { host: Box::new(process), wire: Box::new(link), frames: Frames::Socket(frames) };
+        let parts = Parts { host: Box::new(process), wire: Box::new(link), frames };
         let device = LinkedDevice::boot(parts, board.timeouts).map_err(QemuError::Boot)?;
         Ok(Self { device, process_id })
     }

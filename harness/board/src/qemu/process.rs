@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::{Board, Elf, QemuError, QemuSpec};
+use crate::{Board, Elf, LinkVia, QemuError, QemuSpec};
 
 const CONSOLE_TAIL_BYTES: usize = 2048;
 
@@ -67,7 +67,6 @@ impl QemuProcess {
         let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
         std::fs::write(at.config(), config_blob).map_err(io("writing the configuration blob"))?;
         let stderr = File::create(at.stderr()).map_err(io("creating QEMU's error file"))?;
-        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
         let mut command = Command::new(binary);
         command
             .args(["-machine", &qemu.machine, "-display", "none", "-monitor", "none", "-nodefaults"])
@@ -79,18 +78,8 @@ impl QemuProcess {
                 at.config().display(),
                 qemu.config_address
             ))
-            .arg("-netdev")
-            .arg(format!(
-                "dgram,id=n0,local.type=unix,local.path={},remote.type=unix,remote.path={}",
-                at.frames_out().display(),
-                at.frames_in().display()
-            ))
-            .arg("-net")
-            .arg(format!("nic,netdev=n0,model={},macaddr={mac}", qemu.nic))
-            .arg("-serial")
-            .arg(format!("file:{}", at.console().display()))
-            .arg("-serial")
-            .arg(format!("unix:{}", at.link().display()))
+            .args(network(qemu, &at, mac))
+            .args(serial_ports(board, &at))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -139,6 +128,29 @@ impl Drop for QemuProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One interface, where the board has one.
+fn network(qemu: &QemuSpec, at: &Paths<'_>, mac: [u8; 6]) -> Vec<String> {
+    let Some(nic) = &qemu.nic else { return vec!["-net".to_owned(), "none".to_owned()] };
+    let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+    let backend = format!(
+        "dgram,id=n0,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+        at.frames_out().display(),
+        at.frames_in().display()
+    );
+    let interface = format!("nic,netdev=n0,model={nic},macaddr={mac}");
+    ["-netdev".to_owned(), backend, "-net".to_owned(), interface].into()
+}
+
+/// The first two UARTs in the emulator's order: the link on the one that the board's file names, the console
+/// on the other.
+fn serial_ports(board: &Board, at: &Paths<'_>) -> Vec<String> {
+    let console = format!("file:{}", at.console().display());
+    let link = format!("unix:{}", at.link().display());
+    let link_first = board.link.as_ref().is_some_and(|link| link.via == LinkVia::Uart0);
+    let (first, second) = if link_first { (link, console) } else { (console, link) };
+    ["-serial".to_owned(), first, "-serial".to_owned(), second].into()
 }
 
 fn tail(path: &Path) -> String {
