@@ -1,15 +1,28 @@
 //! A running bridge: its threads, how they are ended, and why they ended.
+//!
+//! One thread takes debuggers in and serves them one after another, one reads QMP. What ends the bridge, be it QEMU or
+//! its owner, is noted once, and every socket is shut down, so that no thread and no debugger waits any longer.
 
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::config::{BridgeConfig, Endpoint};
+use crate::debug::core::Core;
+use crate::debug::machine::Qemu;
 use crate::error::BridgeError;
+use crate::gdb::client::Client;
+use crate::glasgow::server::{SessionEnd, dismiss, serve};
+use crate::link_error::LinkError;
+use crate::qmp::monitor::{Events, Monitor};
 use crate::stream::{Listener, Stream};
 
 /// The Glasgow's USB ids, by which probe-rs chooses the driver that takes a socket for a serial number.
 const GLASGOW: &str = "20b7:9db1";
+
+/// For a connection to our own listener, which is there or not.
+const WAKE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why a bridge serves no debugger any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,20 +41,37 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Bridge {
     endpoint: Endpoint,
-    acceptor: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    monitor: Monitor,
+    server: Option<JoinHandle<()>>,
 }
 
 impl Bridge {
     /// Connects to QEMU's sockets, waiting for them within the limit, and opens the debugger's socket.
+    ///
+    /// A machine that ran goes on running; one that never ran (`-S`) shows as halted.
     pub fn start(config: BridgeConfig) -> Result<Self, BridgeError> {
-        let gdb = connect("gdbstub", &config.gdb, &config)?;
-        let qmp = connect("QMP", &config.qmp, &config)?;
+        let limit = config.reply_limit;
         let listener = listen(&config)?;
         let endpoint = listener.endpoint()?;
-        let acceptor = thread::Builder::new()
+        let shared = Arc::new(Shared { endpoint: endpoint.clone(), sockets: Mutex::default() });
+        let events = Arc::new(Events::default());
+        // QMP first: once the stub has a client, a machine that ran stands still.
+        let qmp = connect("QMP", &config.qmp, limit)?;
+        let (monitor, was_running) = {
+            let shared = shared.clone();
+            Monitor::start(qmp, limit, events.clone(), move || shared.end(Ended::QemuGone))?
+        };
+        let gdb = connect("gdbstub", &config.gdb, limit)?;
+        shared.hold(gdb.try_clone()?);
+        let machine = Qemu::new(Client::connect(gdb, limit)?, events, limit);
+        let mut core = Core::new(machine, config.core, was_running);
+        core.settle()?;
+        let serving = shared.clone();
+        let server = thread::Builder::new()
             .name("probe-bridge".into())
-            .spawn(move || drop((listener.accept(), gdb, qmp, Arc::new(()))))?;
-        Ok(Self { endpoint, acceptor: Some(acceptor) })
+            .spawn(move || serve_debuggers(&listener, &mut core, &serving, limit))?;
+        Ok(Self { endpoint, shared, monitor, server: Some(server) })
     }
 
     /// What probe-rs takes as the probe's selector: `20b7:9db1:unix:/path` or `20b7:9db1:tcp:127.0.0.1:PORT`.
@@ -51,17 +81,17 @@ impl Bridge {
 
     /// Why the bridge serves no longer; `None` while it does.
     pub fn ended(&self) -> Option<Ended> {
-        self.acceptor.as_ref().is_none_or(JoinHandle::is_finished).then_some(Ended::Stopped)
+        self.shared.lock().ended.clone()
     }
 
     /// Ends it: what a debugger waits for fails at once, and so does everything after. The core stays as it is.
     pub fn stop(&mut self) {
-        let Some(acceptor) = self.acceptor.take() else { return };
-        if let Ok(stream) = Stream::connect(&self.endpoint, std::time::Duration::ZERO) {
-            stream.shutdown(Shutdown::Both);
+        self.shared.end(Ended::Stopped);
+        self.monitor.stop();
+        if let Some(server) = self.server.take() {
+            // A thread that panicked has said so already.
+            let _ = server.join();
         }
-        // A thread that panicked has said so already.
-        let _ = acceptor.join();
     }
 }
 
@@ -71,8 +101,75 @@ impl Drop for Bridge {
     }
 }
 
-fn connect(what: &'static str, endpoint: &Endpoint, config: &BridgeConfig) -> Result<Stream, BridgeError> {
-    let limit = config.reply_limit;
+/// What the threads have in common.
+#[derive(Debug)]
+struct Shared {
+    /// Where the debugger's socket is: a connection wakes the thread that waits there.
+    endpoint: Endpoint,
+    sockets: Mutex<Sockets>,
+}
+
+#[derive(Debug, Default)]
+struct Sockets {
+    ended: Option<Ended>,
+    /// Handles by which waits are ended: the stub's and the debugger's.
+    gdb: Option<Stream>,
+    debugger: Option<Stream>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold(&self, gdb: Stream) {
+        self.lock().gdb = Some(gdb);
+    }
+
+    /// Notes who is served; false if the bridge has ended meanwhile.
+    fn admit(&self, debugger: Stream) -> bool {
+        let mut sockets = self.lock();
+        sockets.debugger = Some(debugger);
+        sockets.ended.is_none()
+    }
+
+    /// The first reason stands. The debugger's stream stays open for writing, so that it can be told.
+    fn end(&self, reason: Ended) {
+        let mut sockets = self.lock();
+        if sockets.ended.is_some() {
+            return;
+        }
+        sockets.ended = Some(reason);
+        if let Some(gdb) = &sockets.gdb {
+            gdb.shutdown(Shutdown::Both);
+        }
+        if let Some(debugger) = &sockets.debugger {
+            debugger.shutdown(Shutdown::Read);
+        }
+        drop(sockets);
+        // Wakes `accept`; if nobody accepts any more, there is nobody to wake.
+        let _ = Stream::connect_once(&self.endpoint, WAKE_LIMIT);
+    }
+}
+
+fn serve_debuggers(listener: &Listener, core: &mut Core<Qemu>, shared: &Shared, limit: Duration) {
+    while shared.lock().ended.is_none() {
+        let Ok(mut debugger) = listener.accept() else { continue };
+        let Ok(handle) = debugger.try_clone() else { continue };
+        if debugger.set_write_timeout(Some(limit)).is_err() || !shared.admit(handle) {
+            dismiss(&mut debugger);
+            continue;
+        }
+        let end = serve(&mut debugger, core);
+        shared.lock().debugger = None;
+        debugger.shutdown(Shutdown::Both);
+        if let SessionEnd::Link(error) = end {
+            shared.end(error.into_ended());
+        }
+    }
+}
+
+fn connect(what: &'static str, endpoint: &Endpoint, limit: Duration) -> Result<Stream, BridgeError> {
     Stream::connect(endpoint, limit).map_err(|source| BridgeError::Connect {
         what,
         endpoint: endpoint.clone(),
@@ -84,4 +181,10 @@ fn connect(what: &'static str, endpoint: &Endpoint, config: &BridgeConfig) -> Re
 fn listen(config: &BridgeConfig) -> Result<Listener, BridgeError> {
     Listener::bind(&config.listen)
         .map_err(|source| BridgeError::Listen { at: format!("{:?}", config.listen), source })
+}
+
+impl From<LinkError> for BridgeError {
+    fn from(error: LinkError) -> Self {
+        Self::Greeting(error.to_string())
+    }
 }

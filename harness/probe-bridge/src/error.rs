@@ -28,6 +28,9 @@ pub enum BridgeError {
         /// Why.
         source: io::Error,
     },
+    /// QEMU's sockets are there, but what answers is no gdbstub or no QMP, or answers too late.
+    #[error("failed to greet QEMU: {0}")]
+    Greeting(String),
     /// A thread or a second handle of a socket could not be had.
     #[error("failed to start the bridge: {0}")]
     Resources(#[from] io::Error),

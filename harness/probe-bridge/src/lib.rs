@@ -11,10 +11,15 @@
 //!
 //! Implements section 1 of `probe-serial-containers.md`.
 
+mod adi;
 mod bridge;
 mod config;
+mod debug;
 mod error;
+mod gdb;
 mod glasgow;
+mod link_error;
+mod qmp;
 mod stream;
 
 pub use bridge::{Bridge, Ended};

@@ -30,7 +30,8 @@ impl Stream {
         }
     }
 
-    fn connect_once(endpoint: &Endpoint, limit: Duration) -> io::Result<Self> {
+    /// Connects, or fails at once if nobody listens.
+    pub(crate) fn connect_once(endpoint: &Endpoint, limit: Duration) -> io::Result<Self> {
         Ok(match endpoint {
             Endpoint::Unix(path) => Self::Unix(UnixStream::connect(path)?),
             Endpoint::Tcp(address) => {

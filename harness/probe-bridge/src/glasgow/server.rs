@@ -1,0 +1,111 @@
+//! One debugger's connection: packets in, what they do to the core, packets out.
+//!
+//! However it ends, the debugger learns of it: its driver would read an orderly end of the stream for ever, so the last
+//! thing sent is a packet that it cannot decode.
+
+use std::io::{Read, Write};
+
+use super::root::{ResetLine, Root};
+use super::swd::{self, Swd};
+use super::{Endpoint, ProtocolError, cobs};
+use crate::adi::debug_port::DebugPort;
+use crate::debug::core::Core;
+use crate::debug::machine::Machine;
+use crate::link_error::LinkError;
+
+/// Ends a packet that was begun, and then an empty one, which is an error to the driver.
+const UNDECODABLE: &[u8] = &[0, 0];
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionEnd {
+    /// The debugger closed it, or the bridge did.
+    #[error("closed")]
+    Closed,
+    /// The debugger sent what no Glasgow understands.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// QEMU failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+/// Serves a debugger until either side ends it.
+pub(crate) fn serve<M: Machine>(stream: &mut (impl Read + Write), core: &mut Core<M>) -> SessionEnd {
+    let mut session = Session::default();
+    let mut buffer = [0; 16 * 1024];
+    let end = loop {
+        let length = match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => break SessionEnd::Closed,
+            Ok(length) => length,
+        };
+        match session.answer(&buffer[..length], core) {
+            Ok(replies) if stream.write_all(&replies).is_err() => break SessionEnd::Closed,
+            Ok(_) => {}
+            Err(end) => break end,
+        }
+    };
+    dismiss(stream);
+    end
+}
+
+/// Makes a debugger's pending operation fail. Gone already is as good.
+pub(crate) fn dismiss(stream: &mut impl Write) {
+    let _ = stream.write_all(UNDECODABLE);
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    deframer: cobs::Deframer,
+    root: Root,
+    swd: Swd,
+    debug_port: DebugPort,
+}
+
+impl Session {
+    /// What the debugger's bytes bring about, and the packets that answer them.
+    fn answer<M: Machine>(&mut self, bytes: &[u8], core: &mut Core<M>) -> Result<Vec<u8>, SessionEnd> {
+        let mut answers = Vec::new();
+        for packet in self.deframer.push(bytes).map_err(ProtocolError::from)? {
+            let (endpoint, body) = packet.split_first().ok_or(ProtocolError::Endpoint)?;
+            let endpoint = Endpoint::from_byte(*endpoint).ok_or(ProtocolError::Endpoint)?;
+            let mut replies = vec![endpoint as u8];
+            match endpoint {
+                Endpoint::Root => self.answer_root(body, core, &mut replies)?,
+                Endpoint::Swd => self.answer_swd(body, core, &mut replies)?,
+            }
+            if replies.len() > 1 {
+                answers.extend(cobs::encode(&replies));
+            }
+        }
+        core.settle()?;
+        Ok(answers)
+    }
+
+    fn answer_root<M: Machine>(
+        &mut self,
+        body: &[u8],
+        core: &mut Core<M>,
+        replies: &mut Vec<u8>,
+    ) -> Result<(), SessionEnd> {
+        for change in self.root.take(body, replies)? {
+            match change {
+                ResetLine::Assert => core.assert_reset()?,
+                ResetLine::Release => core.release_reset()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_swd<M: Machine>(
+        &mut self,
+        body: &[u8],
+        core: &mut Core<M>,
+        replies: &mut Vec<u8>,
+    ) -> Result<(), SessionEnd> {
+        let transfers = self.swd.take(body)?;
+        let responses = self.debug_port.carry_out(&transfers, core)?;
+        swd::encode(&responses, replies);
+        Ok(())
+    }
+}
