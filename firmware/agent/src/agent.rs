@@ -205,6 +205,7 @@ impl Agent {
             self.hub.publish_telemetry(&mut self.device, message, now);
         }
         self.hub.flush(&mut self.device);
+        while self.hub.is_up() && self.device.flush_past_the_client() {}
         self.https.settle(&mut self.device, now);
         self.report_progress();
     }

@@ -21,6 +21,9 @@ use crate::telemetry::{BurstId, Fate, Telemetry};
 /// How much telemetry in other names waits for a connection.
 const FOREIGN_MAX: usize = 64;
 
+/// How many malformed packets wait for a connection.
+const PAST_THE_CLIENT_MAX: usize = 64;
+
 /// The shared state of one device.
 pub(crate) struct Device {
     pub(crate) id: String,
@@ -38,6 +41,8 @@ pub(crate) struct Device {
     pub(crate) flows: FlowTable,
     /// Cloud-to-device messages are taken and not acknowledged.
     pub(crate) withholds_acknowledgements: bool,
+    /// Bytes that go to the hub past the MQTT client.
+    past_the_client: VecDeque<&'static [u8]>,
     /// Devices in whose name telemetry is to be published.
     foreign: VecDeque<String>,
     seed: u64,
@@ -58,6 +63,7 @@ impl Device {
             state: DeviceState::new(config.seed),
             address: config.network.address,
             withholds_acknowledgements: false,
+            past_the_client: VecDeque::new(),
             foreign: VecDeque::new(),
             seed: config.seed,
             id: config.device_id,
@@ -100,6 +106,30 @@ impl Device {
     /// Forgets what waits in other names.
     pub(crate) fn fall_silent(&mut self) {
         self.foreign.clear();
+    }
+
+    /// Plans bytes to the hub that no MQTT client would send.
+    pub(crate) fn send_past_the_client(&mut self, bytes: &'static [u8]) {
+        if self.past_the_client.len() < PAST_THE_CLIENT_MAX {
+            self.past_the_client.push_back(bytes);
+        }
+    }
+
+    /// Sends one plan; whether there was one. To be called while the hub has let the device in.
+    pub(crate) fn flush_past_the_client(&mut self) -> bool {
+        let Some(bytes) = self.past_the_client.pop_front() else { return false };
+        self.send(Socket::HUB, bytes.to_vec());
+        true
+    }
+
+    /// Whether such bytes wait.
+    pub(crate) fn has_bytes_past_the_client(&self) -> bool {
+        !self.past_the_client.is_empty()
+    }
+
+    /// Forgets such bytes.
+    pub(crate) fn forget_bytes_past_the_client(&mut self) {
+        self.past_the_client.clear();
     }
 
     /// Tells the harness what happened.

@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) connack: u8,
     /// Whether QoS 1 publications are acknowledged.
     pub(crate) acknowledge: bool,
+    /// What may go over an MQTT connection though it is no MQTT.
+    pub(crate) malformed: Vec<Vec<u8>>,
     session_stored: bool,
     opened: Vec<(u64, Socket, Remote, Option<Tls>)>,
     open: BTreeSet<Socket>,
@@ -97,6 +99,7 @@ impl World {
             on_open: OnOpen::Accept,
             connack: 0,
             acknowledge: true,
+            malformed: Vec::new(),
             session_stored: false,
             opened: Vec::new(),
             open: BTreeSet::new(),
@@ -191,7 +194,9 @@ impl World {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Open { socket, remote, tls } => self.open(socket, remote, tls),
-                Output::Send { socket, bytes } if self.is_raw(socket) => self.raw.push((socket, bytes)),
+                Output::Send { socket, bytes } if self.is_raw(socket) || self.malformed.contains(&bytes) => {
+                    self.raw.push((socket, bytes));
+                }
                 Output::Send { socket, bytes } => {
                     for packet in peer::parse(&bytes) {
                         self.answer(socket, &packet);
@@ -300,6 +305,12 @@ impl World {
     pub(crate) fn raw_bytes(&self, wanted: Socket) -> Vec<u8> {
         let sent = self.raw.iter().filter(|(socket, _)| *socket == wanted);
         sent.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
+    }
+
+    /// The malformed packets that the hub's socket carried, each as it was sent.
+    pub(crate) fn malformed_packets(&self) -> Vec<&[u8]> {
+        let of_hub = self.raw.iter().filter(|(socket, _)| *socket == Socket::HUB);
+        of_hub.map(|(_, bytes)| bytes.as_slice()).collect()
     }
 
     pub(crate) fn connections(&self) -> usize {

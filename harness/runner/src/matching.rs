@@ -5,13 +5,18 @@ use std::net::IpAddr;
 use hilarm_model::{DeviceId, FilterRule, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
 use hilarm_network::NetworkFact;
 use hilarm_scenario::{
-    Cause, DeadLetter, EventMatch, FilterAction, FlowMatch, MethodMatch, Protocol, TwinSection,
+    Cause, CloseReason, DeadLetter, EventMatch, FilterAction, FlowMatch, MethodMatch, Protocol, TwinSection,
 };
 
 use crate::journal::{Entry, HarnessRecord, Line};
 
 fn is(wanted: &Option<DeviceId>, device: &DeviceId) -> bool {
     wanted.as_ref().is_none_or(|wanted| wanted == device)
+}
+
+/// Of an event that nobody in particular may have caused.
+fn is_anybody(wanted: &Option<DeviceId>, device: Option<&DeviceId>) -> bool {
+    wanted.as_ref().is_none_or(|wanted| Some(wanted) == device)
 }
 
 /// Whether `line` is such an event.
@@ -24,9 +29,7 @@ pub(crate) fn matches(wanted: &EventMatch, line: &Line) -> bool {
 
 fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
     match (wanted, event) {
-        (EventMatch::ConnectionClosed(by), HubEvent::ConnectionClosed { device: Some(device), .. })
-        | (EventMatch::ProtocolViolated(by), HubEvent::ProtocolViolated { device: Some(device), .. })
-        | (EventMatch::OperationRefused(by), HubEvent::OperationRefused { device, .. })
+        (EventMatch::OperationRefused(by), HubEvent::OperationRefused { device, .. })
         | (
             EventMatch::ServiceOperationRefused(by),
             HubEvent::ServiceOperationRefused { device: Some(device), .. },
@@ -43,9 +46,7 @@ fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
             is(&by.device, device)
         }
         // Events that nobody in particular caused match when nobody is named.
-        (EventMatch::ConnectionClosed(by), HubEvent::ConnectionClosed { device: None, .. })
-        | (EventMatch::ProtocolViolated(by), HubEvent::ProtocolViolated { device: None, .. })
-        | (EventMatch::ServiceOperationRefused(by), HubEvent::ServiceOperationRefused { device: None, .. }) => {
+        (EventMatch::ServiceOperationRefused(by), HubEvent::ServiceOperationRefused { device: None, .. }) => {
             by.device.is_none()
         }
         (
@@ -87,6 +88,14 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
                 && wanted
                     .cause
                     .is_none_or(|cause| refused.causes.iter().any(|found| cause_of(found) == cause))
+        }
+        (EventMatch::ConnectionClosed(wanted), HubEvent::ConnectionClosed { device, reason, .. }) => {
+            is_anybody(&wanted.device, device.as_ref())
+                && wanted.reason.is_none_or(|wanted| wanted == reason_of(*reason))
+        }
+        (EventMatch::ProtocolViolated(wanted), HubEvent::ProtocolViolated { device, violation, .. }) => {
+            is_anybody(&wanted.device, device.as_ref())
+                && wanted.violation.as_ref().is_none_or(|wanted| wanted == violation)
         }
         (EventMatch::TwinUpdated(wanted), HubEvent::TwinUpdated { device, module, section, .. }) => {
             is(&wanted.device, device)
@@ -185,6 +194,21 @@ fn cause_of(cause: &RefusalCause) -> Cause {
         RefusalCause::CredentialKindMismatch => Cause::CredentialKindMismatch,
         RefusalCause::UserNameMalformed { .. } => Cause::UserNameMalformed,
         RefusalCause::ProtocolLevel { .. } => Cause::ProtocolLevel,
+    }
+}
+
+fn reason_of(reason: hilarm_model::CloseReason) -> CloseReason {
+    use hilarm_model::CloseReason as Model;
+    match reason {
+        Model::Disconnected => CloseReason::Disconnected,
+        Model::TransportClosed => CloseReason::TransportClosed,
+        Model::KeepAliveExpired => CloseReason::KeepAliveExpired,
+        Model::TakenOver => CloseReason::TakenOver,
+        Model::Refused => CloseReason::Refused,
+        Model::ProtocolViolated => CloseReason::ProtocolViolated,
+        Model::TokenExpired => CloseReason::TokenExpired,
+        Model::IdentityChanged => CloseReason::IdentityChanged,
+        Model::ConnectTimeout => CloseReason::ConnectTimeout,
     }
 }
 

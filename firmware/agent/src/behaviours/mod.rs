@@ -18,6 +18,7 @@ mod present_foreign_certificate;
 mod probe_network;
 mod publish_foreign_topic;
 mod reject_messages;
+mod send_malformed_packets;
 mod sign_in;
 mod start_process;
 mod upload_files;
@@ -35,7 +36,7 @@ use crate::io::{Input, Now};
 use args::Args;
 
 /// Every behaviour, by name.
-static ALL: [&Behaviour; 18] = [
+static ALL: [&Behaviour; 19] = [
     &connect_out::BEHAVIOUR,
     &flood_telemetry::BEHAVIOUR,
     &flood_telemetry_https::BEHAVIOUR,
@@ -50,6 +51,7 @@ static ALL: [&Behaviour; 18] = [
     &probe_network::BEHAVIOUR,
     &publish_foreign_topic::BEHAVIOUR,
     &reject_messages::BEHAVIOUR,
+    &send_malformed_packets::BEHAVIOUR,
     &sign_in::BEHAVIOUR,
     &start_process::BEHAVIOUR,
     &upload_files::BEHAVIOUR,

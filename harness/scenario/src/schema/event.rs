@@ -19,9 +19,9 @@ pub enum EventMatch {
     /// The hub refused a connection.
     ConnectionRefused(RefusedMatch),
     /// A connection to the hub ended.
-    ConnectionClosed(ByDevice),
+    ConnectionClosed(ClosedMatch),
     /// A peer broke the protocol.
-    ProtocolViolated(ByDevice),
+    ProtocolViolated(ViolationMatch),
     /// A device asked for something it has no right to.
     OperationRefused(ByDevice),
     /// The service side was refused for want of rights.
@@ -88,6 +88,57 @@ pub struct ByDevice {
     #[serde(default)]
     #[schemars(schema_with = "format::device")]
     pub device: Option<DeviceId>,
+}
+
+/// A connection that ended.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClosedMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// Why it ended.
+    #[serde(default)]
+    pub reason: Option<CloseReason>,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "reason"))]
+pub enum CloseReason {
+    /// The device took leave.
+    Disconnected,
+    /// The transport ended without a word.
+    TransportClosed,
+    /// Nothing was heard for too long.
+    KeepAliveExpired,
+    /// The same identity connected again.
+    TakenOver,
+    /// The connection was refused.
+    Refused,
+    /// The peer broke the protocol.
+    ProtocolViolated,
+    /// The token expired during the session.
+    TokenExpired,
+    /// The identity was disabled, removed or given other credentials.
+    IdentityChanged,
+    /// The first packet did not come in time.
+    ConnectTimeout,
+}
+
+/// A broken rule of the protocol.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViolationMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// The rule, as the hub words it, e.g. `second CONNECT`.
+    #[serde(default)]
+    pub violation: Option<String>,
 }
 
 /// By device and application protocol.
