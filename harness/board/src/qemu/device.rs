@@ -137,7 +137,7 @@ impl Host for QemuProcess {
     }
 }
 
-fn check_version(binary: &str, needed: &str, board: &str) -> Result<(), QemuError> {
+pub(crate) fn check_version(binary: &str, needed: &str, board: &str) -> Result<(), QemuError> {
     // One process runs one QEMU; asking it for its version takes as long as booting half a device.
     static FOUND: OnceLock<Option<QemuVersion>> = OnceLock::new();
     let found = FOUND.get_or_init(|| qemu_version(binary));

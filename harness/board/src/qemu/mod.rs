@@ -1,8 +1,8 @@
 //! Real firmware in QEMU: one process a device, Ethernet frames over a datagram socket, the link over a
 //! UART, time granted by the harness.
 
-mod device;
-mod process;
+pub(crate) mod device;
+pub(crate) mod process;
 mod version;
 
 pub use device::{QemuDevice, QemuError};

@@ -15,25 +15,25 @@ const CONSOLE_TAIL_BYTES: usize = 2048;
 
 /// A running QEMU and the folder with its sockets and output.
 #[derive(Debug)]
-pub(super) struct QemuProcess {
+pub(crate) struct QemuProcess {
     child: Child,
     folder: TempDir,
 }
 
-pub(super) struct Paths<'a> {
+pub(crate) struct Paths<'a> {
     folder: &'a Path,
 }
 
 impl Paths<'_> {
-    pub(super) fn link(&self) -> std::path::PathBuf {
+    pub(crate) fn link(&self) -> std::path::PathBuf {
         self.folder.join("link")
     }
     /// Where the harness receives frames.
-    pub(super) fn frames_in(&self) -> std::path::PathBuf {
+    pub(crate) fn frames_in(&self) -> std::path::PathBuf {
         self.folder.join("frames-h")
     }
     /// Where QEMU receives frames.
-    pub(super) fn frames_out(&self) -> std::path::PathBuf {
+    pub(crate) fn frames_out(&self) -> std::path::PathBuf {
         self.folder.join("frames-q")
     }
     fn console(&self) -> std::path::PathBuf {
@@ -47,14 +47,14 @@ impl Paths<'_> {
     }
 }
 
-pub(super) fn paths(folder: &TempDir) -> Paths<'_> {
+pub(crate) fn paths(folder: &TempDir) -> Paths<'_> {
     Paths { folder: folder.path() }
 }
 
 impl QemuProcess {
     /// Starts QEMU in `folder`, where the harness already listens on [`Paths::link`] and
     /// [`Paths::frames_in`].
-    pub(super) fn launch(
+    pub(crate) fn launch(
         binary: &str,
         board: &Board,
         qemu: &QemuSpec,
@@ -66,10 +66,8 @@ impl QemuProcess {
         let at = paths(&folder);
         let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
         std::fs::write(at.config(), config_blob).map_err(io("writing the configuration blob"))?;
-        let stderr = File::create(at.stderr()).map_err(io("creating QEMU's error file"))?;
-        let mut command = Command::new(binary);
+        let mut command = machine(binary, &qemu.machine);
         command
-            .args(["-machine", &qemu.machine, "-display", "none", "-monitor", "none", "-nodefaults"])
             .arg("-kernel")
             .arg(elf.path())
             .arg("-device")
@@ -78,8 +76,16 @@ impl QemuProcess {
                 at.config().display(),
                 qemu.config_address
             ))
-            .args(network(qemu, &at, mac))
-            .args(serial_ports(board, &at))
+            .args(network(qemu.nic.as_deref(), &at, mac))
+            .args(serial_ports(board, &at));
+        Self::spawn(command, board, folder)
+    }
+
+    /// Starts what [`machine`] began to describe, with its error output in `folder`.
+    pub(crate) fn spawn(mut command: Command, board: &Board, folder: TempDir) -> Result<Self, QemuError> {
+        let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
+        let stderr = File::create(paths(&folder).stderr()).map_err(io("creating QEMU's error file"))?;
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -87,33 +93,35 @@ impl QemuProcess {
             .process_group(0);
         die_with_parent(&mut command);
         let child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => QemuError::Absent { binary: binary.to_owned() },
+            std::io::ErrorKind::NotFound => {
+                QemuError::Absent { binary: command.get_program().to_string_lossy().into_owned() }
+            }
             _ => QemuError::Io { doing: "starting QEMU", error: format!("{error} (board {})", board.id) },
         })?;
         Ok(Self { child, folder })
     }
 
     /// How the process ended, if it has.
-    pub(super) fn exit_status(&mut self) -> Option<String> {
+    pub(crate) fn exit_status(&mut self) -> Option<String> {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    pub(super) fn paths(&self) -> Paths<'_> {
+    pub(crate) fn paths(&self) -> Paths<'_> {
         paths(&self.folder)
     }
 
     /// Process id, for tests that kill it.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// The end of what the firmware wrote to its console.
-    pub(super) fn console_tail(&self) -> String {
+    pub(crate) fn console_tail(&self) -> String {
         tail(&self.paths().console())
     }
 
     /// The end of what QEMU wrote to its error output.
-    pub(super) fn stderr_tail(&self) -> String {
+    pub(crate) fn stderr_tail(&self) -> String {
         tail(&self.paths().stderr())
     }
 }
@@ -130,9 +138,16 @@ impl Drop for QemuProcess {
     }
 }
 
+/// A machine with nothing attached yet.
+pub(crate) fn machine(binary: &str, machine: &str) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["-machine", machine, "-display", "none", "-monitor", "none", "-nodefaults"]);
+    command
+}
+
 /// One interface, where the board has one.
-fn network(qemu: &QemuSpec, at: &Paths<'_>, mac: [u8; 6]) -> Vec<String> {
-    let Some(nic) = &qemu.nic else { return vec!["-net".to_owned(), "none".to_owned()] };
+pub(crate) fn network(nic: Option<&str>, at: &Paths<'_>, mac: [u8; 6]) -> Vec<String> {
+    let Some(nic) = nic else { return vec!["-net".to_owned(), "none".to_owned()] };
     let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
     let backend = format!(
         "dgram,id=n0,local.type=unix,local.path={},remote.type=unix,remote.path={}",
