@@ -6,8 +6,8 @@ use hilarm_agent::Direction;
 
 use crate::device::Device;
 
-/// Frames so far. Read by the executor and written for the driver, both in thread mode. The harness
-/// grants time only while its counts agree with these.
+/// Frames so far, of an interface of the device's own. Read by the executor and written for the driver, both
+/// in thread mode. The harness grants time only while its counts agree with these.
 #[derive(Default)]
 pub(crate) struct Counters {
     received: Cell<u32>,
@@ -56,6 +56,11 @@ impl FrameTap {
             Direction::Incoming => add(&counters.received, 1),
             Direction::Outgoing => add(&counters.transmitted, 1),
         }
+        self.show(direction, frame);
+    }
+
+    /// Shows a frame to the agent without counting it: one that was counted as a message of the link.
+    pub(crate) fn show(&self, direction: Direction, frame: &[u8]) {
         // The agent task holds no borrow over an await, so none is alive while the network task runs.
         self.device.agent.borrow_mut().flows().observe_frame(direction, frame);
     }

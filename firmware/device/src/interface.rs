@@ -79,7 +79,7 @@ impl Driver for LinkInterface {
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Received, Outgoing<'_>)> {
         let frame = self.device.link.inbox()?.pop(context)?;
-        self.tap.observe(Direction::Incoming, &frame);
+        self.tap.show(Direction::Incoming, &frame);
         Some((Received(frame), Outgoing(self)))
     }
 
@@ -120,7 +120,7 @@ impl TxToken for Outgoing<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
         let mut frame = vec![0; length];
         let result = f(&mut frame);
-        self.0.tap.observe(Direction::Outgoing, &frame);
+        self.0.tap.show(Direction::Outgoing, &frame);
         self.0.device.link.send(&FromDevice::Network(frame));
         result
     }

@@ -35,7 +35,7 @@ impl Setup {
 
     /// Builds the firmware if this machine can build and run it. The inner errors say what is missing: that
     /// leaves QEMU's scenarios out. The outer one is a defect of the firmware.
-    pub(crate) fn firmware(&self) -> Result<Result<PathBuf, Vec<&Error>>> {
+    pub(crate) fn firmware(&self) -> Result<Result<Vec<PathBuf>, Vec<&Error>>> {
         match (&self.way, &self.qemu) {
             (Ok(way), Ok(())) => firmware::build(way).map(Ok),
             (way, qemu) => Ok(Err(way.as_ref().err().into_iter().chain(qemu.as_ref().err()).collect())),

@@ -29,7 +29,7 @@ impl Tally {
 /// Runs everything; further arguments go to each `cargo test`.
 pub(crate) fn run(setup: &Setup, arguments: &[String]) -> Result<ExitCode> {
     match setup.firmware()? {
-        Ok(elf) => println!("xtask: {}", elf.display()),
+        Ok(elves) => elves.iter().for_each(|elf| println!("xtask: {}", elf.display())),
         Err(reasons) => {
             println!("xtask: the tests on QEMU will not run as they should:");
             reasons.iter().for_each(|reason| println!("xtask:   {reason:#}"));

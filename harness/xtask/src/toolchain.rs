@@ -1,6 +1,6 @@
-//! A compiler for the firmware's processor. Three ways, in this order:
-//! 1. the target is in the sysroot already;
-//! 2. rustup adds it;
+//! A compiler for the firmware's processors. Three ways, in this order:
+//! 1. their triples are in the sysroot already;
+//! 2. rustup adds what is missing;
 //! 3. Debian's `rustc-web`, `cargo-web` and `rust-web-src` build `core` and `alloc` from source, for
 //!    machines where rustup cannot download.
 
@@ -11,11 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::consent::Consent;
+use crate::firmware::TRIPLES;
 use crate::packages::Manager;
 use crate::process;
-
-/// Cortex-M3; M4 and M7 run it too.
-pub(crate) const TARGET: &str = "thumbv7m-none-eabi";
 
 /// `rust-version` of the workspace.
 const OLDEST_RUSTC: (u32, u32) = (1, 91);
@@ -28,7 +26,7 @@ const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/Cargo.toml";
 /// How the firmware gets compiled here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// The default toolchain holds the target.
+    /// The default toolchain holds the triples.
     Sysroot,
     /// Debian's compiler builds the standard library's core too.
     Debian {
@@ -49,17 +47,18 @@ pub(crate) enum Linker {
 /// Finds a way, and opens one where there is none and the user agrees.
 pub(crate) fn prepare(consent: Consent) -> Result<Way> {
     let sysroot = sysroot();
-    if sysroot.as_deref().is_some_and(has_target) {
+    let missing = missing_in(sysroot.as_deref());
+    if missing.is_empty() {
         return Ok(Way::Sysroot);
     }
     let rustup = process::output_of("rustup", &["--version"]).is_some();
-    if rustup && add_by_rustup(consent) {
+    if rustup && add_by_rustup(consent, &missing) {
         return Ok(Way::Sysroot);
     }
     match debian(consent, sysroot.as_deref()) {
         Ok(linker) => Ok(Way::Debian { linker }),
         Err(error) if rustup => {
-            Err(error.context(format!("`rustup target add {TARGET}` did not work either")))
+            Err(error.context(format!("`{}` did not work either", rustup_line(&missing))))
         }
         Err(error) => Err(error),
     }
@@ -70,31 +69,41 @@ fn sysroot() -> Option<PathBuf> {
     process::output_of("rustc", &["--print", "sysroot"]).map(PathBuf::from)
 }
 
-fn has_target(sysroot: &Path) -> bool {
-    let libraries = sysroot.join("lib/rustlib").join(TARGET).join("lib");
+/// The triples that a toolchain lacks.
+fn missing_in(sysroot: Option<&Path>) -> Vec<&'static str> {
+    let lacks = |triple: &&str| !sysroot.is_some_and(|sysroot| has_triple(sysroot, triple));
+    TRIPLES.into_iter().filter(lacks).collect()
+}
+
+fn rustup_line(missing: &[&str]) -> String {
+    format!("rustup target add {}", missing.join(" "))
+}
+
+fn has_triple(sysroot: &Path, triple: &str) -> bool {
+    let libraries = sysroot.join("lib/rustlib").join(triple).join("lib");
     let core = |name: &str| name.starts_with("libcore-") && name.ends_with(".rlib");
     std::fs::read_dir(libraries).is_ok_and(|mut entries| {
         entries.any(|entry| entry.is_ok_and(|entry| core(&entry.file_name().to_string_lossy())))
     })
 }
 
-fn add_by_rustup(consent: Consent) -> bool {
-    let line = format!("rustup target add {TARGET}");
-    if !consent.given_for(&format!("the firmware's target is missing; add it: {line}")) {
+fn add_by_rustup(consent: Consent, missing: &[&str]) -> bool {
+    let line = rustup_line(missing);
+    if !consent.given_for(&format!("the firmware's triples are missing; add them: {line}")) {
         return false;
     }
     let mut rustup = Command::new("rustup");
     // A failed download is no defect of rustup: no backtrace.
-    rustup.args(["target", "add", TARGET]).env_remove("RUST_BACKTRACE");
+    rustup.args(["target", "add"]).args(missing).env_remove("RUST_BACKTRACE");
     let added = process::run_within(&mut rustup, DOWNLOAD_LIMIT);
     match added {
-        Ok(status) if status.success() => sysroot().as_deref().is_some_and(has_target),
+        Ok(status) if status.success() => missing_in(sysroot().as_deref()).is_empty(),
         Ok(status) => {
-            println!("xtask: rustup could not add the target ({status})");
+            println!("xtask: rustup could not add them ({status})");
             false
         }
         Err(error) => {
-            println!("xtask: rustup could not add the target: {error:#}");
+            println!("xtask: rustup could not add them: {error:#}");
             false
         }
     }
@@ -111,13 +120,14 @@ fn debian(consent: Consent, sysroot: Option<&Path>) -> Result<Linker> {
     }
     if !missing.is_empty() {
         if Manager::detect() != Some(Manager::Apt) {
-            bail!("no compiler for {TARGET}; get one by `rustup target add {TARGET}`");
+            bail!("no compiler for {}; get one by `{}`", TRIPLES.join(", "), rustup_line(&TRIPLES));
         }
         let line = Manager::Apt.install_line(&missing);
         if !consent
             .given_for(&format!("the firmware is to be built with Debian's compiler; install it: {line}"))
         {
-            bail!("no compiler for {TARGET}; get one by `{line}`, or let `cargo xtask setup --yes` do it");
+            let triples = TRIPLES.join(", ");
+            bail!("no compiler for {triples}; get one by `{line}`, or let `cargo xtask setup --yes` do it");
         }
         Manager::Apt.install(&missing)?;
     }
@@ -165,8 +175,10 @@ impl Way {
     /// What is said to the user.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Sysroot => format!("the toolchain's own {TARGET}"),
-            Self::Debian { .. } => format!("Debian's compiler, building core and alloc for {TARGET}"),
+            Self::Sysroot => format!("the toolchain's own {}", TRIPLES.join(", ")),
+            Self::Debian { .. } => {
+                format!("Debian's compiler, building core and alloc for {}", TRIPLES.join(", "))
+            }
         }
     }
 
@@ -206,10 +218,17 @@ fn debian_cargo(linker: &Linker) -> Command {
             }
         }
         Linker::LdLld => {
-            cargo.env("CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER", "ld.lld");
+            for triple in TRIPLES {
+                cargo.env(linker_variable(triple), "ld.lld");
+            }
         }
     }
     cargo
+}
+
+/// Cargo's variable for the linker of a triple.
+fn linker_variable(triple: &str) -> String {
+    format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace(['-', '.'], "_"))
 }
 
 /// What the cargo that runs this program says about itself must not reach another one. Flags for the host's
@@ -247,7 +266,16 @@ mod tests {
 
     #[test]
     fn a_folder_without_libraries_holds_no_target() {
-        assert!(!has_target(Path::new(env!("CARGO_MANIFEST_DIR"))));
+        assert_eq!(missing_in(Some(Path::new(env!("CARGO_MANIFEST_DIR")))), TRIPLES);
+        assert_eq!(missing_in(None), TRIPLES);
+    }
+
+    #[test]
+    fn the_linkers_variable_is_spelt_as_cargo_reads_it() {
+        assert_eq!(
+            linker_variable("thumbv8m.main-none-eabihf"),
+            "CARGO_TARGET_THUMBV8M_MAIN_NONE_EABIHF_LINKER"
+        );
     }
 
     #[test]
