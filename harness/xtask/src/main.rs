@@ -50,7 +50,7 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Install what the firmware build needs, build it, print where the ELF is.
+    /// Install what the firmware build needs, build it, print where the ELFs are.
     Firmware {
         #[command(flatten)]
         consent: Consent,
@@ -84,7 +84,9 @@ fn carry_out(task: Task) -> Result<ExitCode> {
         }
         Task::Firmware { consent } => {
             let way = toolchain::prepare(consent)?;
-            println!("{}", firmware::build(&way)?.display());
+            for elf in firmware::build(&way)? {
+                println!("{}", elf.display());
+            }
             Ok(ExitCode::SUCCESS)
         }
         Task::Setup { consent } => {
