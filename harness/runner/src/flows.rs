@@ -17,6 +17,7 @@ type Remote = (DeviceId, IpAddr, u16);
 pub(crate) fn unreported(journal: &Journal) -> Vec<Remote> {
     let mut made: BTreeSet<Remote> = BTreeSet::new();
     let mut reported: BTreeSet<Remote> = BTreeSet::new();
+    let scenario = &journal.header().scenario;
     for line in journal.lines() {
         match &line.entry {
             Entry::Harness(HarnessRecord::Network {
@@ -26,7 +27,9 @@ pub(crate) fn unreported(journal: &Journal) -> Vec<Remote> {
                     | NetworkFact::ConnectionRefused { remote, .. }
                     | NetworkFact::ConnectionSwallowed { remote, .. },
             }) => {
-                made.insert((device.clone(), IpAddr::V4(*remote.ip()), remote.port()));
+                // What a clone reports bears the identity that it presents.
+                let identity = scenario.identity_of(device).clone();
+                made.insert((identity, IpAddr::V4(*remote.ip()), remote.port()));
             }
             Entry::Hub(record) => {
                 let HubEvent::SecurityMessageReceived { device, events, .. } = &record.event else {

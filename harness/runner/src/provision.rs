@@ -95,17 +95,25 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
     hub_requests.extend(management(scenario, &certificates)?);
     let mut devices = Vec::new();
     for (number, (id, spec)) in scenario.devices.iter().enumerate() {
-        let credentials = Credentials::new(id, spec, &certificates, seed)?;
-        hub_requests.push(ServiceRequest::PutDevice {
-            device: id.clone(),
-            authentication: credentials.registered,
-            security_group: spec.security_group.clone(),
-        });
+        let identity = scenario.identity_of(id);
+        let credentials = Credentials::new(identity, spec, &certificates, seed)?;
+        // A clone brings nothing that the hub would know.
+        let is_original = identity == id;
+        if is_original {
+            hub_requests.push(ServiceRequest::PutDevice {
+                device: id.clone(),
+                authentication: credentials.registered,
+                security_group: spec.security_group.clone(),
+            });
+        }
         let mut modules = Vec::new();
         for module in &spec.modules {
-            let name = format!("{id}/{module}");
+            let name = format!("{identity}/{module}");
             let key = seed::key(seed, &format!("primary key of {name}"));
             modules.push(ModuleCredential { id: module.to_string(), key });
+            if !is_original {
+                continue;
+            }
             hub_requests.push(ServiceRequest::PutModule {
                 device: id.clone(),
                 module: module.clone(),
@@ -115,7 +123,7 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
         let addresses = addresses(number, scenario.devices.len())?;
         let config = DeviceConfig {
             seed: seed::derive(seed, &format!("device {id}")),
-            device_id: id.to_string(),
+            device_id: identity.to_string(),
             hub_host: host.clone(),
             hub_port: HUB_PORT,
             credential: credentials.held,

@@ -296,7 +296,7 @@ impl<'a> Script<'a> {
             Step::Disconnect(step) => {
                 send(world, &step.device, Command::Disconnect)?;
                 let what = format!("{} to disconnect", step.device);
-                self.wait_from_now(at, Goal::Closed(step.device), 1, limit, what);
+                self.wait_from_now(at, Goal::Closed(identity(world, &step.device)), 1, limit, what);
             }
             Step::Behaviour(step) => {
                 let args = self.arguments(&step)?;
@@ -317,18 +317,19 @@ impl<'a> Script<'a> {
                 send(world, &step.device, command)?;
                 let limit = limit + step.every.0.saturating_mul(step.count);
                 let what = format!("{} to send {} telemetry messages", step.device, step.count);
-                self.wait_from_now(at, Goal::Telemetry(step.device), u64::from(step.count), limit, what);
+                let goal = Goal::Telemetry(identity(world, &step.device));
+                self.wait_from_now(at, goal, u64::from(step.count), limit, what);
             }
             Step::ReadTwin(step) => {
                 send(world, &step.device, Command::ReadTwin)?;
                 let what = format!("{} to read its twin", step.device);
-                self.wait_from_now(at, Goal::TwinRead(step.device), 1, limit, what);
+                self.wait_from_now(at, Goal::TwinRead(identity(world, &step.device)), 1, limit, what);
             }
             Step::ReportProperties(step) => {
                 let json = serde_json::Value::from(step.properties).to_string();
                 send(world, &step.device, Command::ReportProperties { json })?;
                 let what = format!("{} to report properties", step.device);
-                self.wait_from_now(at, Goal::Reported(step.device), 1, limit, what);
+                self.wait_from_now(at, Goal::Reported(identity(world, &step.device)), 1, limit, what);
             }
             // All others have been dealt with above.
             _ => {}
@@ -400,6 +401,11 @@ impl Branch {
 
 fn send(world: &mut World, device: &DeviceId, command: Command) -> Result<u32, String> {
     world.command(device, command).ok_or_else(|| format!("no device {device} in the scenario"))
+}
+
+/// Whom the hub takes a device for; its records name nobody else.
+fn identity(world: &World, device: &DeviceId) -> DeviceId {
+    world.journal().header().scenario.identity_of(device).clone()
 }
 
 /// How long the hub's answer to a step may take.

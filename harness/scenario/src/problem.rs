@@ -106,6 +106,10 @@ pub enum Problem {
     DetectsUnexpected { slug: String },
     #[error("a control is left out for a reason, and there is none")]
     NoReason,
+    #[error("`{name}` has no identity of its own: to the hub it is `{identity}`")]
+    NotAnIdentity { name: String, identity: String },
+    #[error("the identity of `{name}` is its own, or that of another clone")]
+    IdentityOfNobody { name: String },
     #[error("a security group is given by its `rules` or by a `file`, not by {given}")]
     GroupTwice { given: &'static str },
     #[error("the security group `{name}` is among `security_groups` already")]
@@ -151,6 +155,7 @@ impl Problem {
             Self::DuplicateAlert { .. } => "raise its `count`",
             Self::NestedMalicious => "all steps of an attack stand in one `do:`",
             Self::DetectsUnexpected { .. } => "add it to `expect.alerts`, or take it out of `detects`",
+            Self::IdentityOfNobody { .. } => "name another device, one without `identity`",
             Self::GroupFile { .. } => {
                 "an export of Microsoft.Security/deviceSecurityGroups, its path relative to this file"
             }

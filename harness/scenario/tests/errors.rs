@@ -79,6 +79,22 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("key-is-no-scalar", "  own: { valid_for", "  [a, b]: {}\n  own: { valid_for"),
     ("duplicate-key", "seed: 1\n", "seed: 1\nname: Again\n"),
+    // Cloned identities.
+    (
+        "clone-of-itself",
+        "pump-2: { auth: { x509: { primary: own } } }",
+        "pump-2: { auth: { x509: { primary: own } }, identity: pump-2 }",
+    ),
+    (
+        "clone-of-nobody",
+        "pump-2: { auth: { x509: { primary: own } } }",
+        "pump-2: { auth: { x509: { primary: own } }, identity: pmup-1 }",
+    ),
+    (
+        "clone-where-the-hub-s-view-counts",
+        "  pump-1: { auth: { sas: { ttl: 1h } } }",
+        "  pump-1: { auth: { sas: { ttl: 1h } }, identity: pump-2 }",
+    ),
     // Security groups from files.
     ("group-in-two-places", "hub:\n", "hub:\n  security_group_files: { default: groups/default.json }\n"),
     (

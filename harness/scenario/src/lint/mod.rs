@@ -53,6 +53,17 @@ impl<'a> Lint<'a> {
         }
     }
 
+    /// The same where the hub's view counts: what it knows, accepts and records bears an identity.
+    fn identity_in(&mut self, node: &Node) {
+        self.device_of(node);
+        if let Some((device, shown)) = self.text(node, "device")
+            && let Some(identity) = at(self.root, &["devices", device, "identity"]).and_then(Node::text)
+        {
+            let (name, identity) = (device.to_owned(), identity.to_owned());
+            self.report.add(shown, Problem::NotAnIdentity { name, identity });
+        }
+    }
+
     /// Whether the `module` of a part is one of its device's.
     fn module_of(&mut self, node: &Node) {
         let Some((module, shown)) = self.text(node, "module") else { return };

@@ -22,7 +22,7 @@ impl Lint<'_> {
     fn alerts(&mut self) {
         let mut first_lines = BTreeMap::new();
         for alert in self.items(&["expect", "alerts"]) {
-            self.device_of(alert);
+            self.identity_in(alert);
             let Some((slug, shown)) = self.text(alert, "alert") else { continue };
             self.subject(slug, alert);
             let line = self.report.line(shown.start);

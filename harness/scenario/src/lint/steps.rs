@@ -8,11 +8,31 @@ use crate::steps::Steps;
 /// What `put_certificate` calls bytes that are no certificate.
 const INVALID_CERTIFICATE: &str = "invalid";
 
+/// Steps that a device carries out, or its link; the hub knows nothing of them.
+const ON_DEVICE: [&str; 9] = [
+    "connect",
+    "disconnect",
+    "reconnect",
+    "behaviour",
+    "stop_behaviour",
+    "send_telemetry",
+    "read_twin",
+    "report_properties",
+    "network",
+];
+
+/// The one event that tells which device it was, whoever the hub takes it for.
+const NETWORK_TRUTH: &str = "network_connected";
+
 impl Lint<'_> {
     pub(super) fn steps(&mut self) {
         let steps = Steps::of(self.root);
         for step in &steps.leaves {
-            self.device_of(step.body);
+            if ON_DEVICE.contains(&step.name) {
+                self.device_of(step.body);
+            } else {
+                self.identity_in(step.body);
+            }
             self.module_of(step.body);
             self.caller_of(step.body);
             match step.name {
@@ -78,7 +98,11 @@ impl Lint<'_> {
     /// The `event` of `wait_for` or `proof`.
     pub(super) fn event(&mut self, around: &Node) {
         for matched in around.get("event").map(Node::entries).unwrap_or_default() {
-            self.device_of(&matched.value);
+            if matched.key == NETWORK_TRUTH {
+                self.device_of(&matched.value);
+            } else {
+                self.identity_in(&matched.value);
+            }
             self.module_of(&matched.value);
             if let Some((endpoint, shown)) = self.text(&matched.value, "endpoint") {
                 let listening = keys(self.root, &["network", "endpoints"]);

@@ -22,6 +22,7 @@ impl Lint<'_> {
         self.device_count();
         for entry in self.entries(&["devices"]) {
             self.device_spec(&entry.value);
+            self.cloned_identity(&entry.key, &entry.value);
         }
         for group in self.entries(&["hub", "security_groups"]) {
             self.group(Some(&group.value));
@@ -83,6 +84,16 @@ impl Lint<'_> {
             if !known.contains(group) {
                 self.unknown_name("security group", group, &known, shown);
             }
+        }
+    }
+
+    /// A clone is one of a device that is none.
+    fn cloned_identity(&mut self, name: &str, device: &Node) {
+        let Some((identity, shown)) = self.text(device, "identity") else { return };
+        if !self.devices.contains(identity) {
+            self.unknown_name("device", identity, &self.devices.clone(), shown);
+        } else if identity == name || at(self.root, &["devices", identity, "identity"]).is_some() {
+            self.report.add(shown, Problem::IdentityOfNobody { name: name.to_owned() });
         }
     }
 

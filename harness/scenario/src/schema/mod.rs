@@ -74,6 +74,13 @@ pub struct Scenario {
     pub controls: Controls,
 }
 
+impl Scenario {
+    /// Whom the hub takes a device for: the device itself, unless it is a clone.
+    pub fn identity_of<'a>(&'a self, device: &'a DeviceId) -> &'a DeviceId {
+        self.devices.get(device).and_then(|spec| spec.identity.as_ref()).unwrap_or(device)
+    }
+}
+
 pub(crate) fn one() -> u64 {
     1
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
-use hilarm_model::ModuleId;
+use hilarm_model::{DeviceId, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,11 @@ use crate::duration::Span;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceSpec {
+    /// Another device of this scenario whose identity and credentials this one presents to the hub: a clone.
+    /// It has none of its own, and to the hub there is only the other one.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub identity: Option<DeviceId>,
     /// How it authenticates.
     pub auth: Auth,
     /// Its twin tag `SecurityGroup`; `default` when absent.
