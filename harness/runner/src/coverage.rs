@@ -309,9 +309,10 @@ fn must_fire(boundary: &Boundary, label: &str) -> Option<bool> {
         Boundary::ThreatPrefix => {
             (&["threat-prefix:exact"], &["threat-prefix:address-below", "threat-prefix:address-above"])
         }
-        Boundary::RangeEnds => {
-            (&["range:max-one-less", "range:min-one-more"], &["range:max-equal", "range:min-equal"])
-        }
+        Boundary::RangeEnds => (
+            &["range:max-one-less", "range:min-one-more", "window:same"],
+            &["range:max-equal", "range:min-equal", "window:next"],
+        ),
         Boundary::AllowListEntry => (&["allow-list:neighbours"], &["allow-list:exact"]),
         Boundary::SharedCredentialCount => (&["shared-credential:2"], &["shared-credential:1"]),
         Boundary::PrefixLength => (&["prefix-length:15"], &["prefix-length:16"]),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hilarm_defender::{Alert, Entity, Recommendation, RecommendationState, Side};
+use hilarm_defender::{Alert, Class, Entity, Recommendation, RecommendationState, Side, Trigger, detection};
 use hilarm_scenario::{Expect, Proof};
 use serde::Serialize;
 
@@ -142,6 +142,44 @@ pub(crate) fn compare_recommendations(expect: &Expect, raised: &[Recommendation]
     findings
 }
 
+/// What fired although there was no attack. Silence counts only where a detection looked at something: each of
+/// `detects` must have considered an event.
+pub(crate) fn fired_without_attack(
+    detects: &[String],
+    alerts: &[Alert],
+    raised: &[Recommendation],
+    considered: impl Fn(&str) -> u64,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for alert in alerts {
+        let subject = subject_of(alert);
+        findings.push(Finding::new(format!("{} for {subject} fired without the attack", alert.slug)));
+    }
+    for raised in raised.iter().filter(|raised| stands(raised)) {
+        findings.push(Finding::new(format!("{} stands without the attack", raised.slug)));
+    }
+    // A posture is judged whether or not anything happens.
+    for slug in detects.iter().filter(|slug| !is_recommendation(slug) && considered(slug) == 0) {
+        let message = format!("{slug} saw no event of its kind, so its silence proves nothing");
+        findings.push(Finding::new(message));
+    }
+    findings
+}
+
+/// How often a detection fires at the end: its alerts, or whether its recommendation stands.
+pub(crate) fn times_fired(slug: &str, alerts: &[Alert], raised: &[Recommendation]) -> usize {
+    alerts.iter().filter(|alert| alert.slug == slug).count()
+        + raised.iter().filter(|raised| raised.slug == slug && stands(raised)).count()
+}
+
+fn stands(raised: &Recommendation) -> bool {
+    raised.state == RecommendationState::Active
+}
+
+fn is_recommendation(slug: &str) -> bool {
+    detection(slug).is_some_and(|known| known.class == Class::Recommendation)
+}
+
 /// Compares the connections that devices kept to themselves with what was expected, if it was.
 pub(crate) fn compare_flows(expect: &Expect, journal: &Journal) -> Option<Finding> {
     let expected = expect.unreported_flows?;
@@ -198,6 +236,7 @@ pub(crate) fn snapshot_text(
 fn recommendation_block(raised: &Recommendation, raised_in: &impl Fn(u64) -> Option<String>) -> String {
     let mut lines = vec![
         format!("recommendation: {}", raised.slug),
+        format!("  type: {}", raised.alert_type),
         format!("  severity: {:?}", raised.severity),
         format!("  state: {:?}", raised.state),
     ];
@@ -211,6 +250,7 @@ fn recommendation_block(raised: &Recommendation, raised_in: &impl Fn(u64) -> Opt
 fn snapshot_block(alert: &Alert, raised_in: &impl Fn(u64) -> Option<String>) -> String {
     let mut lines = vec![
         format!("alert: {}", alert.slug),
+        format!("  type: {}", alert.alert_type),
         format!("  severity: {:?}", alert.severity),
         format!("  entity: {}", subject_of(alert)),
     ];
@@ -224,6 +264,8 @@ fn snapshot_block(alert: &Alert, raised_in: &impl Fn(u64) -> Option<String>) -> 
         };
         lines.push(format!("  range: {side} in {:?} (group {})", range.window, range.group));
         lines.push(format!("  window: {}", range.window_number));
+        let marks = marks(alert.slug).iter().filter_map(|(mark, _)| alert.facts.get_key_value(mark));
+        lines.extend(marks.map(|(mark, value)| format!("  {mark}: {value}")));
     }
     if alert.ordinal > 0 {
         lines.push(format!("  ordinal: {}", alert.ordinal));
@@ -231,4 +273,12 @@ fn snapshot_block(alert: &Alert, raised_in: &impl Fn(u64) -> Option<String>) -> 
     let step = alert.raised_by.and_then(raised_in).unwrap_or_else(|| "close of the window".to_owned());
     lines.push(format!("  raised in: {step}"));
     lines.join("\n") + "\n"
+}
+
+/// The properties that every alert of a range rule carries.
+fn marks(slug: &str) -> &'static [(&'static str, &'static str)] {
+    match detection(slug).map(|detection| &detection.trigger) {
+        Some(Trigger::CountInWindow { marks, .. }) => marks,
+        _ => &[],
+    }
 }

@@ -10,6 +10,7 @@ mod coverage_text;
 mod flows;
 mod journal;
 mod judge;
+mod longer;
 mod matching;
 mod provision;
 mod replay;

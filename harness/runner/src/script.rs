@@ -16,7 +16,7 @@ use crate::world::{World, WorldError};
 /// How long a step without a limit of its own may take.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
 /// What the world is given after the last step to finish what is under way.
-const DRAIN: Duration = Duration::from_secs(1);
+pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 const PERCENT_TO_MILLION: f64 = 10_000.0;
 
 /// Why the steps did not all succeed.
@@ -416,6 +416,9 @@ fn method_limit(step: &Step) -> Duration {
     }
 }
 
+/// The agent's word for a behaviour that is to stop and has ended by itself: it is as the step wants it.
+const NOT_RUNNING: &str = "not running";
+
 /// What the device answered to a command that it did not take.
 fn refusal(line: &Line) -> Option<String> {
     let Entry::Harness(HarnessRecord::CommandAnswered { device, result: Err(error), .. }) = &line.entry
@@ -423,6 +426,7 @@ fn refusal(line: &Line) -> Option<String> {
         return None;
     };
     let why = match error {
+        CommandError::NotNow { reason } if reason == NOT_RUNNING => return None,
         CommandError::UnknownBehaviour => "its firmware holds no such behaviour".to_owned(),
         CommandError::Argument { name, expected } => format!("argument `{name}`: expected {expected}"),
         CommandError::NotNow { reason } => reason.clone(),

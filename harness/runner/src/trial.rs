@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hilarm_board::{Backend, Board, Elf, QemuDevice, SimDevice};
-use hilarm_defender::{Alert, Class, Recommendation, RecommendationState, detection};
+use hilarm_defender::{Alert, Recommendation};
+use hilarm_hub::Authentication;
 use hilarm_link::DeviceConfig;
 use hilarm_model::{DeviceId, HubEvent, HubRecord};
 use hilarm_network::{Faults, Medium};
@@ -15,13 +17,14 @@ use hilarm_scenario::{Scenario, ScenarioFile};
 
 use crate::journal::{Entry, HarnessRecord, Header, Journal};
 use crate::judge::{
-    Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, snapshot_text, subject_of,
-    unaccounted_bytes, unmet_proofs,
+    Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, fired_without_attack,
+    snapshot_text, subject_of, unaccounted_bytes, unmet_proofs,
 };
+use crate::longer::longer_cases;
 use crate::provision::{Provisioned, T0, provision};
 use crate::script::{Script, ScriptError, per_million};
 use crate::snapshot::{Compared, Snapshots};
-use crate::variant::{Variant, benign_twin, boundary_cases};
+use crate::variant::{BoundaryCase, Variant, benign_twin, boundary_cases};
 use crate::world::{World, WorldError};
 
 const LAST_LOG_LINES: usize = 12;
@@ -83,43 +86,81 @@ pub struct FiredAlert {
 }
 
 /// A finished run, before it is judged.
-struct Ran {
-    journal: Journal,
-    alerts: Vec<Alert>,
-    recommendations: Vec<Recommendation>,
-    considered: BTreeMap<String, u64>,
+pub(crate) struct Ran {
+    pub(crate) journal: Journal,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) recommendations: Vec<Recommendation>,
+    /// Events that each detection of the scenario considered.
+    pub(crate) considered: BTreeMap<String, u64>,
     error: Option<ScriptError>,
-    raised_in: Vec<Option<String>>,
+    /// The step during which each hub record came.
+    pub(crate) raised_in: Vec<Option<String>>,
     wall: Duration,
     folder: Option<PathBuf>,
+}
+
+/// A run with its verdict, and what the verdict rests on.
+pub(crate) struct Judged<'a> {
+    pub(crate) result: RunResult,
+    /// Nothing when it could not run.
+    pub(crate) ran: Option<&'a Ran>,
+    /// The threshold that it moved.
+    pub(crate) case: Option<&'a BoundaryCase>,
+}
+
+/// Sees each run of a trial, and says whether it wants to see more.
+pub(crate) type Seen<'s> = dyn FnMut(Judged<'_>) -> ControlFlow<()> + 's;
+
+impl Judged<'_> {
+    fn infra(result: RunResult) -> Self {
+        Self { result, ran: None, case: None }
+    }
 }
 
 impl Trial<'_> {
     /// Runs the scenario and its controls.
     pub fn run(&self) -> Vec<RunResult> {
+        let mut results = Vec::new();
+        self.run_each(&Authentication::default(), &mut |judged| {
+            results.push(judged.result);
+            ControlFlow::Continue(())
+        });
+        results
+    }
+
+    /// Runs the scenario and its controls on a hub that judges credentials like this, until `seen` has seen
+    /// enough.
+    pub(crate) fn run_each(&self, hub: &Authentication, seen: &mut Seen<'_>) {
+        // Whether to go on is `seen`'s to say; a run that was stopped has nothing left to tell.
+        let _ = self.run_until(hub, seen);
+    }
+
+    fn run_until(&self, hub: &Authentication, seen: &mut Seen<'_>) -> ControlFlow<()> {
         let scenario = &self.file.scenario;
-        let main = match self.run_once(scenario, &Variant::Main) {
+        let main = match self.run_once(scenario, &Variant::Main, hub) {
             Ok(main) => main,
-            Err(finding) => return vec![self.infra(Variant::Main, finding)],
+            Err(finding) => return seen(Judged::infra(self.infra(Variant::Main, finding))),
         };
-        let mut results = vec![self.judge_main(&main)];
-        if results[0].verdict != Verdict::Pass {
-            return results;
+        let result = self.judge_main(&main);
+        let passed = result.verdict == Verdict::Pass;
+        seen(Judged { result, ran: Some(&main), case: None })?;
+        if !passed {
+            return ControlFlow::Break(());
         }
         if scenario.controls.skip_benign_twin.is_none()
             && let Some(twin) = benign_twin(scenario)
         {
-            results.push(match self.run_once(&twin, &Variant::Benign) {
-                Ok(ran) => self.judge_benign(&ran),
-                Err(finding) => self.infra(Variant::Benign, finding),
-            });
+            match self.run_once(&twin, &Variant::Benign, hub) {
+                Ok(ran) => seen(Judged { result: self.judge_benign(&ran), ran: Some(&ran), case: None })?,
+                Err(finding) => seen(Judged::infra(self.infra(Variant::Benign, finding)))?,
+            }
         }
         if scenario.controls.skip_boundary.is_none() {
             for slug in &scenario.detects {
-                results.extend(self.run_boundaries(slug, &main));
+                self.run_boundaries(slug, &main, hub, seen)?;
             }
         }
-        results
+        ControlFlow::Continue(())
     }
 
     fn seed(&self) -> u64 {
@@ -176,25 +217,13 @@ impl Trial<'_> {
         let mut findings = Vec::new();
         let mut verdict = common_verdict(ran, &mut findings);
         if verdict == Verdict::Pass {
-            for alert in &ran.alerts {
-                let subject = subject_of(alert);
-                findings.push(Finding::new(format!("{} for {subject} fired without the attack", alert.slug)));
-            }
-            for raised in ran.recommendations.iter().filter(|raised| stands(raised)) {
-                findings.push(Finding::new(format!("{} stands without the attack", raised.slug)));
-            }
+            let considered = |slug: &str| ran.considered.get(slug).copied().unwrap_or_default();
+            findings = fired_without_attack(&scenario.detects, &ran.alerts, &ran.recommendations, considered);
             if unmet_proofs(&scenario.proof, &ran.journal).is_empty() {
                 findings.push(Finding::at(
                     "proof",
                     "the proof is satisfied without the attack, so it proves nothing",
                 ));
-            }
-            // A posture is judged whether or not anything happens.
-            for slug in scenario.detects.iter().filter(|slug| !is_recommendation(slug)) {
-                if ran.considered.get(slug).is_none_or(|seen| *seen == 0) {
-                    let message = format!("{slug} saw no event of its kind, so its silence proves nothing");
-                    findings.push(Finding::new(message));
-                }
             }
             if !findings.is_empty() {
                 verdict = Verdict::Fail;
@@ -203,40 +232,53 @@ impl Trial<'_> {
         self.result(Variant::Benign, verdict, findings, ran)
     }
 
-    fn run_boundaries(&self, slug: &str, main: &Ran) -> Vec<RunResult> {
+    fn run_boundaries(
+        &self,
+        slug: &str,
+        main: &Ran,
+        hub: &Authentication,
+        seen: &mut Seen<'_>,
+    ) -> ControlFlow<()> {
         let records: Vec<&HubRecord> = main.journal.hub_records().collect();
-        let cases = match boundary_cases(&self.file.scenario, slug, &main.alerts, &records) {
+        let scenario = &self.file.scenario;
+        let mut cases = boundary_cases(scenario, slug, &main.alerts, &records);
+        if let Ok(known) = &mut cases {
+            match longer_cases(scenario, slug, &main.alerts, &main.journal) {
+                Ok(more) => known.extend(more),
+                Err(problem) => cases = Err(problem),
+            }
+        }
+        let cases = match cases {
             Ok(cases) => cases,
             Err(problem) => {
                 let variant = Variant::Boundary { label: slug.to_owned(), fires: false };
                 let message = format!("the boundary of {slug} cannot be varied: {problem}");
-                return vec![self.result(variant, Verdict::Fail, vec![Finding::new(message)], main)];
+                let result = self.result(variant, Verdict::Fail, vec![Finding::new(message)], main);
+                return seen(Judged { result, ran: None, case: None });
             }
         };
-        cases
-            .into_iter()
-            .map(|case| match self.run_once(&case.scenario, &case.variant) {
-                Ok(ran) => self.judge_boundary(case.slug, case.variant, &ran),
-                Err(finding) => self.infra(case.variant, finding),
-            })
-            .collect()
+        for case in cases {
+            match self.run_once(&case.scenario, &case.variant, hub) {
+                Ok(ran) => {
+                    let result = self.judge_boundary(&case, &ran);
+                    seen(Judged { result, ran: Some(&ran), case: Some(&case) })?;
+                }
+                Err(finding) => seen(Judged::infra(self.infra(case.variant, finding)))?,
+            }
+        }
+        ControlFlow::Continue(())
     }
 
-    fn judge_boundary(&self, slug: &str, variant: Variant, ran: &Ran) -> RunResult {
+    fn judge_boundary(&self, case: &BoundaryCase, ran: &Ran) -> RunResult {
         let mut findings = Vec::new();
         let mut verdict = common_verdict(ran, &mut findings);
-        let Variant::Boundary { fires, .. } = variant else {
-            return self.result(variant, verdict, findings, ran);
-        };
-        let fired = ran.alerts.iter().any(|alert| alert.slug == slug)
-            || ran.recommendations.iter().any(|raised| raised.slug == slug && stands(raised));
-        if verdict == Verdict::Pass && fired != fires {
+        if verdict == Verdict::Pass
+            && let Some(finding) = case.judge(&ran.alerts, &ran.recommendations)
+        {
             verdict = Verdict::Fail;
-            let (must, did) =
-                if fires { ("must fire", "stayed silent") } else { ("must stay silent", "fired") };
-            findings.push(Finding::new(format!("{slug} {must} on this side of its threshold and {did}")));
+            findings.push(finding);
         }
-        self.result(variant, verdict, findings, ran)
+        self.result(case.variant.clone(), verdict, findings, ran)
     }
 
     fn infra(&self, variant: Variant, finding: Finding) -> RunResult {
@@ -278,14 +320,14 @@ impl Trial<'_> {
     }
 
     /// Runs one variant from boot to the closing of the books.
-    fn run_once(&self, scenario: &Scenario, variant: &Variant) -> Result<Ran, Finding> {
+    fn run_once(&self, scenario: &Scenario, variant: &Variant, hub: &Authentication) -> Result<Ran, Finding> {
         let began = Instant::now();
         let seed = self.seed();
         let wrong = |error: &dyn std::fmt::Display| Finding::new(error.to_string());
         let provisioned = provision(scenario, seed).map_err(|error| wrong(&error))?;
         let folder = self.variant_folder(variant).map_err(|error| wrong(&error))?;
         let journal = self.journal(scenario, variant, folder.as_deref()).map_err(|error| wrong(&error))?;
-        let mut world = World::new(journal, provisioned.network.clone(), seed);
+        let mut world = World::new(journal, provisioned.network.clone(), hub.clone(), seed);
         let error = self.live(scenario, provisioned, &mut world).err();
         if let Some(record) = error.as_ref().and_then(failure_record) {
             world.record(record);
@@ -432,14 +474,6 @@ fn common_verdict(ran: &Ran, findings: &mut Vec<Finding>) -> Verdict {
         findings.push(Finding::new(format!("cannot write the journal: {error}")));
     }
     if findings.is_empty() { Verdict::Pass } else { Verdict::Infra }
-}
-
-fn stands(raised: &Recommendation) -> bool {
-    raised.state == RecommendationState::Active
-}
-
-fn is_recommendation(slug: &str) -> bool {
-    detection(slug).is_some_and(|known| known.class == Class::Recommendation)
 }
 
 fn raised(raised: &Recommendation) -> FiredAlert {

@@ -5,10 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hilarm_defender::{Alert, Boundary, Class, Detection, Side, Subject, Trigger, detection};
+use hilarm_defender::{Alert, Boundary, Class, Detection, Recommendation, Side, Subject, Trigger, detection};
 use hilarm_model::{HubEvent, HubRecord, RefusalCause, Timestamp};
 use hilarm_scenario::{Advance, RuleSpec, Scenario, Span, Step};
 use ipnet::IpNet;
+
+use crate::judge::{Finding, times_fired};
 
 /// Tokens and certificates are dated in whole seconds.
 const ONE_SECOND: Duration = Duration::from_secs(1);
@@ -65,10 +67,25 @@ fn replace_attacks(steps: &mut [Step]) -> usize {
 }
 
 /// One side of a boundary.
+#[derive(Clone)]
 pub(crate) struct BoundaryCase {
     pub(crate) slug: &'static str,
     pub(crate) variant: Variant,
     pub(crate) scenario: Scenario,
+    /// It fires when it fires more often than this.
+    pub(crate) more_than: usize,
+}
+
+impl BoundaryCase {
+    /// What is wrong when the detection is not on the right side.
+    pub(crate) fn judge(&self, alerts: &[Alert], raised: &[Recommendation]) -> Option<Finding> {
+        let Variant::Boundary { fires, .. } = self.variant else { return None };
+        let fired = times_fired(self.slug, alerts, raised) > self.more_than;
+        let (must, did) = if fires { ("must fire", "stayed silent") } else { ("must stay silent", "fired") };
+        let slug = self.slug;
+        (fired != fires)
+            .then(|| Finding::new(format!("{slug} {must} on this side of its threshold and {did}")))
+    }
 }
 
 /// The boundary runs of one detection, derived from what the main run showed. Nothing when the detection
@@ -90,6 +107,7 @@ pub(crate) fn boundary_cases(
         slug: detection.slug,
         variant: Variant::Boundary { label: label.to_owned(), fires },
         scenario,
+        more_than: 0,
     };
     match detection.boundary {
         // A recommendation is no alert: its lifecycle in the scenario is its control.
@@ -173,7 +191,7 @@ pub(crate) fn boundary_cases(
 
 /// The rules that enable a detection, in every group. Two detections may share one rule: both views of
 /// cloud-to-device messages over MQTT do.
-fn rules_of<'a>(scenario: &'a mut Scenario, slug: &str) -> impl Iterator<Item = &'a mut RuleSpec> {
+pub(crate) fn rules_of<'a>(scenario: &'a mut Scenario, slug: &str) -> impl Iterator<Item = &'a mut RuleSpec> {
     let range = |slug: &str| match detection(slug).map(|detection| &detection.trigger) {
         Some(Trigger::CountInWindow { rule, .. }) => Some(*rule),
         _ => None,
@@ -217,6 +235,7 @@ fn posture_cases(scenario: &Scenario, detection: &Detection) -> Result<Vec<Bound
         slug: detection.slug,
         variant: Variant::Boundary { label: label.to_owned(), fires },
         scenario,
+        more_than: 0,
     };
     match detection.boundary {
         Boundary::PrefixLength => Ok(vec![
@@ -265,15 +284,16 @@ fn without_copies(scenario: &Scenario) -> Result<Scenario, String> {
     if dropped == 0 { Err("no `copy_key` step to leave out".to_owned()) } else { Ok(varied) }
 }
 
-fn each_step(steps: &mut [Step], change: &mut impl FnMut(&mut Step)) {
+/// Changes every step of the attack and around it; those within a step before the step itself.
+pub(crate) fn each_step(steps: &mut [Step], change: &mut impl FnMut(&mut Step)) {
     for step in steps {
-        change(step);
         match step {
             Step::Malicious(malicious) => each_step(&mut malicious.attack, change),
             Step::Repeat(repeat) => each_step(&mut repeat.steps, change),
             Step::Parallel(branches) => branches.iter_mut().for_each(|branch| each_step(branch, change)),
             _ => {}
         }
+        change(step);
     }
 }
 

@@ -9,7 +9,8 @@ use hilarm_adversary::{AdversaryError, AdversaryOutput, CommandAndControl};
 use hilarm_board::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 use hilarm_defender::Defender;
 use hilarm_hub::{
-    Caller, Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply, ServiceRequest,
+    Authentication, Caller, Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply,
+    ServiceRequest,
 };
 use hilarm_link::{Command, FromDevice};
 use hilarm_model::{ConnectionId, DeviceId, Monotonic};
@@ -89,12 +90,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(journal: Journal, network: NetworkConfig, seed: u64) -> Self {
+    pub(crate) fn new(
+        journal: Journal,
+        network: NetworkConfig,
+        authentication: Authentication,
+        seed: u64,
+    ) -> Self {
         let clock = Clock::new(journal.header().t0);
         Self {
             clock,
             bell: Doorbell::default(),
-            hub: Hub::new(HubConfig::default(), seed::derive(seed, "hub")),
+            hub: Hub::with_authentication(HubConfig::default(), seed::derive(seed, "hub"), authentication),
             defender: Defender::new(),
             network: Network::new(network, seed::derive(seed, "network")),
             slots: Vec::new(),
