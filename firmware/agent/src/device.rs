@@ -196,6 +196,13 @@ impl Device {
         }
     }
 
+    /// Sends a byte over and over; none is none.
+    pub(crate) fn send_repeated(&mut self, socket: Socket, byte: u8, count: u32) {
+        if count > 0 {
+            self.outbox.push_back(Output::SendRepeated { socket, byte, count });
+        }
+    }
+
     /// Closes a socket.
     pub(crate) fn close(&mut self, socket: Socket) {
         self.release(socket);

@@ -115,6 +115,16 @@ pub enum Output {
         /// The bytes, before encryption.
         bytes: Vec<u8>,
     },
+    /// Send one byte over and over. The platform makes the bytes as they go, so that a device can send more than
+    /// its memory holds.
+    SendRepeated {
+        /// The socket.
+        socket: Socket,
+        /// The byte.
+        byte: u8,
+        /// How often.
+        count: u32,
+    },
     /// Close a connection after all that was sent on it has left; or give up one that is still opening.
     /// Whatever the platform still holds for the old connection is dropped.
     Close {
@@ -138,6 +148,12 @@ impl fmt::Debug for Output {
             Self::Send { socket, bytes } => {
                 f.debug_struct("Send").field("socket", socket).field("bytes", &bytes.len()).finish()
             }
+            Self::SendRepeated { socket, byte, count } => f
+                .debug_struct("SendRepeated")
+                .field("socket", socket)
+                .field("byte", byte)
+                .field("count", count)
+                .finish(),
             Self::Close { socket } => f.debug_struct("Close").field("socket", socket).finish(),
             Self::ToHarness(message) => f.debug_tuple("ToHarness").field(message).finish(),
         }

@@ -203,6 +203,7 @@ impl World {
                         self.packets.push((self.now.mono_us, socket, packet));
                     }
                 }
+                Output::SendRepeated { .. } => panic!("no file goes by MQTT"),
                 Output::Close { socket } => {
                     self.open.remove(&socket);
                 }

@@ -129,6 +129,9 @@ impl Host {
                     }
                 }
                 Some(Output::Send { socket, bytes }) => self.request(socket, Request::Send(bytes)),
+                Some(Output::SendRepeated { socket, byte, count }) => {
+                    self.request(socket, Request::SendRepeated { byte, count });
+                }
                 Some(Output::Close { socket }) => {
                     self.next_generation(socket);
                     self.request(socket, Request::Close);

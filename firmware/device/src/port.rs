@@ -22,6 +22,7 @@ pub(crate) struct Opening {
 pub(crate) enum Request {
     Open(Opening),
     Send(Vec<u8>),
+    SendRepeated { byte: u8, count: u32 },
     Close,
 }
 
@@ -73,7 +74,7 @@ impl Port {
                 }
                 self.queued_bytes.set(queued);
             }
-            Request::Open(_) | Request::Close => {}
+            Request::Open(_) | Request::SendRepeated { .. } | Request::Close => {}
         }
         self.requests.borrow_mut().push_back(request);
         self.reader.borrow_mut().wake();
@@ -113,7 +114,7 @@ impl Port {
 
     /// Whether another send waits right behind the last one.
     pub(crate) fn has_more_to_send(&self) -> bool {
-        matches!(self.requests.borrow().front(), Some(Request::Send(_)))
+        matches!(self.requests.borrow().front(), Some(Request::Send(_) | Request::SendRepeated { .. }))
     }
 
     /// Waits until the agent closes the connection; the request stays.

@@ -224,6 +224,7 @@ impl Session {
             let written = match self.port.next().await {
                 Request::Close => return End::Agent,
                 Request::Send(bytes) => writer.write(&bytes, !self.port.has_more_to_send()).await,
+                Request::SendRepeated { byte, count } => self.write_repeated(&mut writer, byte, count).await,
                 // The agent opens a socket again only after its end.
                 Request::Open(_) => Err("opened twice".to_string()),
             };
@@ -231,6 +232,17 @@ impl Session {
                 return End::Failed(reason);
             }
         }
+    }
+
+    async fn write_repeated(&self, writer: &mut impl Outgoing, byte: u8, count: u32) -> Result<(), String> {
+        let chunk = [byte; 256];
+        let mut left = count as usize;
+        while left > 0 {
+            let taken = left.min(chunk.len());
+            left -= taken;
+            writer.write(&chunk[..taken], left == 0 && !self.port.has_more_to_send()).await?;
+        }
+        Ok(())
     }
 
     async fn report(&self, input: Input) {

@@ -167,6 +167,10 @@ impl SimDevice {
                     self.emit(LinkInput::Send { socket: id, bytes });
                 }
             }
+            Output::SendRepeated { socket, byte, count } => {
+                let bytes = [byte].repeat(usize::try_from(count).unwrap_or_default());
+                self.carry_out(Output::Send { socket, bytes });
+            }
             Output::Close { socket } => {
                 self.lookups.retain(|_, lookup| lookup.socket != socket);
                 if let Some(connection) = self.sockets.remove(&socket) {

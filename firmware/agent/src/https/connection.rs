@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use hilarm_link::{LogLevel, X509Credential};
 
 use super::job::JobId;
+use super::request::FILE_BYTE;
 use super::response::Incoming;
 use crate::device::Device;
 use crate::io::{Input, Now, Socket};
@@ -126,6 +127,7 @@ impl HttpsConnection {
         let token = device.identity.request_token(now);
         let bytes = request.encode(&device.hub_host, token.as_deref());
         device.send(socket, bytes);
+        device.send_repeated(socket, FILE_BYTE, request.file_bytes());
         let deadline_us = now.mono_us.saturating_add(TIMEOUT_US);
         self.phase = Phase::Asking { socket, job, deadline_us };
     }

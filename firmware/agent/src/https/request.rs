@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 
 use hilarm_link::Disposition;
@@ -15,6 +14,9 @@ const API_VERSION: &str = "api-version=2020-03-13";
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
+/// What files consist of.
+pub(crate) const FILE_BYTE: u8 = b'x';
+
 /// A request of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -22,13 +24,15 @@ pub(crate) struct Request {
     target: String,
     fields: &'static str,
     body: Vec<u8>,
+    /// How many of [`FILE_BYTE`] follow the body: a file may be longer than the device's memory.
+    file_bytes: u32,
     /// Whether the device proves itself in it; a blob's token is in its target already.
     authorized: bool,
 }
 
 fn of_device(method: &'static str, device: &str, path: &str) -> Request {
     let target = format!("/devices/{}/{path}?{API_VERSION}", percent_encode(device));
-    Request { method, target, fields: "", body: Vec::new(), authorized: true }
+    Request { method, target, fields: "", body: Vec::new(), file_bytes: 0, authorized: true }
 }
 
 impl Request {
@@ -70,8 +74,7 @@ impl Request {
             [container].into_iter().chain(blob.split('/')).map(percent_encode).collect();
         let target = format!("/{}{token}", segments.join("/"));
         let fields = "x-ms-blob-type: BlockBlob\r\n";
-        let body = vec![b'x'; usize::try_from(size_bytes).unwrap_or_default()];
-        Self { method: "PUT", target, fields, body, authorized: false }
+        Self { method: "PUT", target, fields, body: Vec::new(), file_bytes: size_bytes, authorized: false }
     }
 
     /// Tells how an upload ended; `status` is what the storage answered.
@@ -86,15 +89,21 @@ impl Request {
         Self { fields: JSON, body, ..of_device("POST", device, "files/notifications") }
     }
 
-    /// The whole request. `authorization` is left out where a certificate or the target speaks.
+    /// How many of [`FILE_BYTE`] have to follow [`encode`](Self::encode).
+    pub(crate) fn file_bytes(&self) -> u32 {
+        self.file_bytes
+    }
+
+    /// The whole request less its file. `authorization` is left out where a certificate or the target speaks.
     pub(crate) fn encode(&self, host: &str, authorization: Option<&str>) -> Vec<u8> {
-        let Self { method, target, fields, body, authorized } = self;
+        let Self { method, target, fields, body, file_bytes, authorized } = self;
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}");
         if let Some(token) = authorization.filter(|_| *authorized) {
             head.push_str(&format!("Authorization: {token}\r\n"));
         }
         if *method != "GET" {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            let length = body.len() as u64 + u64::from(*file_bytes);
+            head.push_str(&format!("Content-Length: {length}\r\n"));
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();

@@ -70,11 +70,12 @@ impl World {
                 }
                 Output::Send { socket, bytes } => {
                     self.requests.push(String::from_utf8(bytes).unwrap());
-                    if !self.silent {
-                        let answer = self.answers.pop_front().unwrap_or_else(|| OK.to_string());
-                        self.agent
-                            .handle_input(Input::Received { socket, bytes: answer.into_bytes() }, self.now);
-                    }
+                    self.answer(socket);
+                }
+                Output::SendRepeated { socket, byte, count } => {
+                    let file = [byte].repeat(count as usize);
+                    self.requests.last_mut().unwrap().push_str(core::str::from_utf8(&file).unwrap());
+                    self.answer(socket);
                 }
                 Output::Close { .. } => self.closed += 1,
                 Output::ToHarness(FromDevice::Event(event)) => self.events.push(event),
@@ -82,6 +83,17 @@ impl World {
                 Output::ToHarness(_) => {}
             }
         }
+    }
+
+    /// Answers the last request once it is whole.
+    fn answer(&mut self, socket: Socket) {
+        let (head, body) = self.requests.last().unwrap().split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        if self.silent || body.len() < length.map_or(0, |length| length.parse().unwrap()) {
+            return;
+        }
+        let answer = self.answers.pop_front().unwrap_or_else(|| OK.to_string());
+        self.agent.handle_input(Input::Received { socket, bytes: answer.into_bytes() }, self.now);
     }
 
     fn run_for_s(&mut self, seconds: u64) {
