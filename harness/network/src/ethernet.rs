@@ -13,7 +13,9 @@ use crate::route::Route;
 use crate::stack::TcpStack;
 use crate::wire::Direction;
 use crate::world::{Ends, Key, World};
-use crate::{Dropped, Endpoint, GATEWAY, LinkId, NetworkFact, RESOLVER, Standing, TIME_SERVER, dns, sntp};
+use crate::{
+    Dropped, Endpoint, GATEWAY, LinkId, NetworkFact, RESOLVER, Standing, TIME_SERVER, dhcp, dns, sntp,
+};
 
 const DNS_PORT: u16 = 53;
 const SNTP_PORT: u16 = 123;
@@ -40,6 +42,13 @@ impl EthernetLink {
             Ok(Contents::ArpRequest { asked }) if asked == GATEWAY => {
                 let reply = frame::gateway_arp_reply((self.mac, self.address));
                 world.carry(self.link, Direction::ToDevice, reply, now);
+            }
+            Ok(Contents::Udp { from, to, payload }) if dhcp::is_lease(from, to) => {
+                if let Some(reply) = dhcp::answer(payload, self.address) {
+                    let (from, to) = dhcp::reply_ends();
+                    let reply = frame::datagram(self.mac, from, to, &reply);
+                    world.carry(self.link, Direction::ToDevice, reply, now);
+                }
             }
             Ok(Contents::Udp { from, to, payload }) => self.datagram(from, to, payload, world, now),
             Ok(Contents::Tcp { from, to, syn, sequence, .. }) => {

@@ -9,7 +9,7 @@ use smoltcp::wire::{
 };
 
 use crate::loss::Part;
-use crate::{Dropped, GATEWAY, GATEWAY_MAC};
+use crate::{Dropped, GATEWAY, GATEWAY_MAC, dhcp};
 
 /// Ethernet header and a payload of 1500 bytes.
 pub(crate) const FRAME_BYTES_MAX: usize = 1514;
@@ -40,9 +40,10 @@ pub(crate) enum Contents<'a> {
 }
 
 impl Contents<'_> {
-    /// The IP ends and the protocol number.
+    /// The IP ends and the protocol number; nothing where the device need not have an address yet.
     pub(crate) fn flow(&self) -> Option<(u8, SocketAddrV4, SocketAddrV4)> {
         match *self {
+            Self::Udp { from, to, .. } if dhcp::is_lease(from, to) => None,
             Self::Tcp { from, to, .. } => Some((6, from, to)),
             Self::Udp { from, to, .. } => Some((17, from, to)),
             _ => None,

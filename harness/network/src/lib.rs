@@ -8,12 +8,14 @@
 //! It opens no socket, reads no clock and draws no unseeded randomness: one seed and the same inputs give
 //! the same outputs. It knows nothing of MQTT, and judges nothing.
 //!
-//! Addresses: devices in 10.42.0.0/24 behind the gateway 10.42.0.1, the only host that answers ARP; hub, DNS
+//! Addresses: devices in 10.42.0.0/24, leased by DHCP to those that ask, behind the gateway 10.42.0.1, the only
+//! host that answers ARP; hub, DNS
 //! (10.77.0.53) and time (10.77.0.123) lie off the link. See [`Endpoint`] for what other addresses do.
 
 mod capture;
 mod config;
 mod connection;
+mod dhcp;
 mod dns;
 mod ethernet;
 mod fact;

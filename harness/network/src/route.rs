@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::HTTPS_PORT;
+use crate::config::{HTTPS_PORT, TIME_SERVER};
 use crate::{Endpoint, HubService};
 
 /// What a TCP connection attempt meets.
@@ -39,7 +39,9 @@ impl Routes {
     }
 
     pub(crate) fn resolve(&self, host: &str) -> Option<Ipv4Addr> {
-        self.names.get(&canonical(host)).copied()
+        let host = canonical(host);
+        let known = self.names.get(&host).copied();
+        known.or_else(|| is_time_pool(&host).then_some(TIME_SERVER))
     }
 
     /// The listener of the hub at an address.
@@ -61,6 +63,11 @@ impl Routes {
     }
 }
 
+/// Firmware that knows no time server of its own asks this pool.
+fn is_time_pool(host: &str) -> bool {
+    host.strip_suffix("pool.ntp.org").is_some_and(|zone| zone.is_empty() || zone.ends_with('.'))
+}
+
 /// Names compare without case and without the root's dot (RFC 1035, 2.3.3).
 pub(crate) fn canonical(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
@@ -76,6 +83,16 @@ mod tests {
 
     fn meets(routes: &Routes, to: &str) -> Route {
         routes.route(to.parse().unwrap())
+    }
+
+    #[test]
+    fn the_pool_of_time_servers_is_ours() {
+        let mut routes = Routes::new("10.77.0.10:8883".parse().unwrap(), "hub.hilarm.test");
+        assert_eq!(routes.resolve("0.Pool.ntp.org."), Some(TIME_SERVER));
+        assert_eq!(routes.resolve("pool.ntp.org"), Some(TIME_SERVER));
+        assert_eq!(routes.resolve("carpool.ntp.org"), None);
+        routes.set_name("pool.ntp.org", Some(Ipv4Addr::new(203, 0, 113, 9)));
+        assert_eq!(routes.resolve("pool.ntp.org"), Some(Ipv4Addr::new(203, 0, 113, 9)), "a lie goes first");
     }
 
     #[test]
