@@ -347,7 +347,7 @@ fn agent_config(spec: &DeviceSpec) -> AgentConfig {
         first_collection_s: seconds(spec.agent.first_collection, default.first_collection_s),
         network_activity_s: seconds(spec.agent.network_activity, default.network_activity_s),
         low_priority_s: seconds(spec.agent.low_priority, default.low_priority_s),
-        ..default
+        flow_cache: spec.agent.flow_cache.unwrap_or(default.flow_cache),
     }
 }
 

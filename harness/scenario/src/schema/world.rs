@@ -81,7 +81,7 @@ pub struct CertificateSpec {
     pub valid_for: Span,
 }
 
-/// The micro agent's intervals.
+/// The micro agent's intervals and limits.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSpec {
@@ -94,6 +94,10 @@ pub struct AgentSpec {
     /// Interval of system information and heartbeat, 60s by default; `0s` turns them off.
     #[serde(default)]
     pub low_priority: Option<Span>,
+    /// How many flows the agent remembers between two collections, 64 by default; what comes once they are
+    /// used up is reported to nobody. `0` remembers none.
+    #[serde(default)]
+    pub flow_cache: Option<u16>,
 }
 
 /// The hub's configuration.
