@@ -1,10 +1,12 @@
 //! A running bridge: its threads, how they are ended, and why they ended.
 //!
-//! One thread takes debuggers in and serves them one after another, one reads QMP. What ends the bridge, be it QEMU or
+//! One thread takes debuggers in, one serves them one after another, one reads QMP. What ends the bridge, be it QEMU or
 //! its owner, is noted once, and every socket is shut down, so that no thread and no debugger waits any longer.
 
+use std::io;
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ const GLASGOW: &str = "20b7:9db1";
 
 /// For a connection to our own listener, which is there or not.
 const WAKE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a debugger's end may take to be noticed when the next one is at the door already.
+const LEAVING_LIMIT: Duration = Duration::from_millis(500);
 
 /// Why a bridge serves no debugger any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ pub struct Bridge {
     endpoint: Endpoint,
     shared: Arc<Shared>,
     monitor: Monitor,
-    server: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Bridge {
@@ -54,7 +59,7 @@ impl Bridge {
         let limit = config.reply_limit;
         let listener = listen(&config)?;
         let endpoint = listener.endpoint()?;
-        let shared = Arc::new(Shared { endpoint: endpoint.clone(), sockets: Mutex::default() });
+        let shared = Arc::new(Shared::new(endpoint.clone()));
         let events = Arc::new(Events::default());
         // QMP first: once the stub has a client, a machine that ran stands still.
         let qmp = connect("QMP", &config.qmp, limit)?;
@@ -67,11 +72,14 @@ impl Bridge {
         let machine = Qemu::new(Client::connect(gdb, limit)?, events, limit);
         let mut core = Core::new(machine, config.core, was_running);
         core.settle()?;
+        let (admitted, to_serve) = mpsc::channel();
         let serving = shared.clone();
-        let server = thread::Builder::new()
-            .name("probe-bridge".into())
-            .spawn(move || serve_debuggers(&listener, &mut core, &serving, limit))?;
-        Ok(Self { endpoint, shared, monitor, server: Some(server) })
+        let server = spawn("probe-bridge", move || serve_debuggers(&to_serve, &mut core, &serving))?;
+        let admitting = shared.clone();
+        let door = spawn("probe-bridge-door", move || {
+            admit_debuggers(&listener, &admitted, &admitting, limit);
+        })?;
+        Ok(Self { endpoint, shared, monitor, threads: vec![server, door] })
     }
 
     /// What probe-rs takes as the probe's selector: `20b7:9db1:unix:/path` or `20b7:9db1:tcp:127.0.0.1:PORT`.
@@ -88,9 +96,9 @@ impl Bridge {
     pub fn stop(&mut self) {
         self.shared.end(Ended::Stopped);
         self.monitor.stop();
-        if let Some(server) = self.server.take() {
+        for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
-            let _ = server.join();
+            let _ = thread.join();
         }
     }
 }
@@ -107,6 +115,7 @@ struct Shared {
     /// Where the debugger's socket is: a connection wakes the thread that waits there.
     endpoint: Endpoint,
     sockets: Mutex<Sockets>,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +127,10 @@ struct Sockets {
 }
 
 impl Shared {
+    fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, sockets: Mutex::default(), changed: Condvar::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Sockets> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,11 +139,24 @@ impl Shared {
         self.lock().gdb = Some(gdb);
     }
 
-    /// Notes who is served; false if the bridge has ended meanwhile.
+    /// Notes who is served; false if somebody is and stays, or if the bridge has ended.
     fn admit(&self, debugger: Stream) -> bool {
-        let mut sockets = self.lock();
-        sockets.debugger = Some(debugger);
-        sockets.ended.is_none()
+        let occupied = |sockets: &mut Sockets| sockets.debugger.is_some() && sockets.ended.is_none();
+        let (mut sockets, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), LEAVING_LIMIT, occupied)
+            .unwrap_or_else(PoisonError::into_inner);
+        let free = sockets.debugger.is_none() && sockets.ended.is_none();
+        if free {
+            sockets.debugger = Some(debugger);
+        }
+        free
+    }
+
+    /// Nobody is served any more.
+    fn release(&self) {
+        self.lock().debugger = None;
+        self.changed.notify_all();
     }
 
     /// The first reason stands. The debugger's stream stays open for writing, so that it can be told.
@@ -147,26 +173,43 @@ impl Shared {
             debugger.shutdown(Shutdown::Read);
         }
         drop(sockets);
+        self.changed.notify_all();
         // Wakes `accept`; if nobody accepts any more, there is nobody to wake.
         let _ = Stream::connect_once(&self.endpoint, WAKE_LIMIT);
     }
 }
 
-fn serve_debuggers(listener: &Listener, core: &mut Core<Qemu>, shared: &Shared, limit: Duration) {
-    while shared.lock().ended.is_none() {
-        let Ok(mut debugger) = listener.accept() else { continue };
-        let Ok(handle) = debugger.try_clone() else { continue };
-        if debugger.set_write_timeout(Some(limit)).is_err() || !shared.admit(handle) {
-            dismiss(&mut debugger);
-            continue;
+/// Takes debuggers in. One at a time is served; another is told at once rather than left to wait.
+fn admit_debuggers(listener: &Listener, admitted: &Sender<Stream>, shared: &Shared, limit: Duration) {
+    loop {
+        let debugger = listener.accept();
+        if shared.lock().ended.is_some() {
+            return;
         }
+        let Ok(mut debugger) = debugger else { continue };
+        let prepared = debugger.set_write_timeout(Some(limit)).and_then(|()| debugger.try_clone());
+        if !prepared.is_ok_and(|handle| shared.admit(handle)) {
+            dismiss(&mut debugger);
+        } else if admitted.send(debugger).is_err() {
+            return;
+        }
+    }
+}
+
+/// Serves those who were let in, until nobody more can be.
+fn serve_debuggers(admitted: &Receiver<Stream>, core: &mut Core<Qemu>, shared: &Shared) {
+    while let Ok(mut debugger) = admitted.recv() {
         let end = serve(&mut debugger, core);
-        shared.lock().debugger = None;
         debugger.shutdown(Shutdown::Both);
         if let SessionEnd::Link(error) = end {
             shared.end(error.into_ended());
         }
+        shared.release();
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(work)
 }
 
 fn connect(what: &'static str, endpoint: &Endpoint, limit: Duration) -> Result<Stream, BridgeError> {

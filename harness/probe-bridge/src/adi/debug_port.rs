@@ -83,6 +83,11 @@ impl DebugPort {
         Ok(responses)
     }
 
+    /// Clears a sticky fault, as the Glasgow's applet does by itself after it has reported one: its driver never does.
+    pub(crate) fn clear_fault(&mut self) {
+        self.sticky_error = false;
+    }
+
     /// How many of the next transfers are like the first and move data.
     fn run_length(&self, transfers: &[Transfer]) -> usize {
         let alike = |first: &Transfer, other: &Transfer| {
@@ -223,6 +228,9 @@ mod tests {
         port.carry_out(&[write(false, 0, ABORT_CLEARS_STICKY_ERROR)], &mut bus).unwrap();
         let read_again = port.carry_out(&[read(true, 0)], &mut bus).unwrap();
         assert!(matches!(read_again[..], [Response::Data(_)]));
+        port.carry_out(&batch, &mut bus).unwrap();
+        port.clear_fault();
+        assert_eq!(port.carry_out(&[read(false, 4)], &mut bus).unwrap(), [Response::Data(0)]);
     }
 
     #[test]

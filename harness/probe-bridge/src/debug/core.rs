@@ -116,12 +116,15 @@ impl<M: Machine> Core<M> {
     /// Halts, steps or lets go, as DHCSR is told.
     pub(super) fn write_dhcsr(&mut self, word: u32) -> Result<(), LinkError> {
         let Some(control) = Control::from_write(word) else { return Ok(()) };
+        // A catch of the reset may have halted it before C_DEBUGEN was set; setting it lets nothing go.
+        let enables_debug = control.debug_enable && !self.debug_enabled;
         self.debug_enabled = control.debug_enable;
         self.interrupts_masked = control.mask_interrupts;
         match self.state {
             RunState::InReset => Ok(()),
             _ if control.debug_enable && control.halt => self.halt(),
             RunState::Halted if control.debug_enable && control.step => self.step(),
+            RunState::Halted if enables_debug => Ok(()),
             RunState::Halted => self.run(),
             RunState::Running | RunState::Paused | RunState::LockedUp => Ok(()),
         }

@@ -63,7 +63,7 @@ impl<M: Machine> Bus for Core<M> {
                 targets.into_iter().try_for_each(|(at, value)| self.store(at, width, *value))
             }
             (Region::Device, CoreKind::Armv7m) => self.machine.write_device(address, &bytes),
-            _ => self.machine.write_memory(address, &bytes),
+            _ => self.write_memory(address, &bytes),
         }
     }
 }
@@ -110,6 +110,13 @@ impl<M: Machine> Core<M> {
                 self.store(address, width, value)
             }
         }
+    }
+
+    /// The stub loses writes to where nothing is without a word, but refuses to read from there.
+    fn write_memory(&mut self, address: u32, bytes: &[u8]) -> Result<(), LinkError> {
+        self.machine.write_memory(address, bytes)?;
+        let last = address.wrapping_add(bytes.len() as u32).wrapping_sub(1);
+        self.machine.read_memory(last, 1).map(drop)
     }
 
     fn write_demcr(&mut self, value: u32) -> Result<(), LinkError> {

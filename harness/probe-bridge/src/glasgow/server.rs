@@ -105,6 +105,7 @@ impl Session {
     ) -> Result<(), SessionEnd> {
         let transfers = self.swd.take(body)?;
         let responses = self.debug_port.carry_out(&transfers, core)?;
+        self.debug_port.clear_fault();
         swd::encode(&responses, replies);
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use hilarm_probe_bridge::{Bridge, BridgeConfig, CoreKind, Listen};
 use probe_rs::config::Registry;
+use probe_rs::flashing::{DownloadOptions, FlashLoader};
 use probe_rs::probe::list::Lister;
 use probe_rs::probe::{DebugProbeSelector, Probe};
-use probe_rs::{Permissions, Session};
+use probe_rs::{Core, MemoryInterface, Permissions, Session};
 use tempfile::TempDir;
 
 use crate::image::Image;
@@ -18,12 +20,17 @@ pub(crate) struct Board {
     pub(crate) machine: &'static str,
     pub(crate) core: CoreKind,
     pub(crate) image: Image,
+    /// A UART's registers.
+    pub(crate) uart: u64,
 }
 
 pub(crate) const MPS2_AN385: Board =
-    Board { machine: "mps2-an385", core: CoreKind::Armv7m, image: Image::MPS2_AN385 };
+    Board { machine: "mps2-an385", core: CoreKind::Armv7m, image: Image::MPS2_AN385, uart: 0x4000_4000 };
 pub(crate) const MPS2_AN505: Board =
-    Board { machine: "mps2-an505", core: CoreKind::Armv8m, image: Image::MPS2_AN505 };
+    Board { machine: "mps2-an505", core: CoreKind::Armv8m, image: Image::MPS2_AN505, uart: 0x5020_0000 };
+
+/// For whatever the machine or probe-rs may take; nothing waits so long unless it fails.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// QEMU without firmware, as a blank board. It ends with this.
 pub(crate) struct Emulator {
@@ -92,4 +99,28 @@ pub(crate) fn registry() -> Registry {
 
 pub(crate) fn attach(bridge: &Bridge, board: Board) -> Session {
     open(bridge).attach_with_registry(board.machine, Permissions::default(), &registry()).unwrap()
+}
+
+/// Flashes and verifies the board's image by its flash algorithm.
+pub(crate) fn flash(session: &mut Session, board: Board) {
+    let mut loader: FlashLoader = session.target().flash_loader();
+    loader.add_data(u64::from(board.image.flash), &board.image.bytes()).unwrap();
+    let mut options = DownloadOptions::default();
+    options.verify = true;
+    loader.commit(session, options).unwrap();
+}
+
+/// A session with a board that holds its image.
+pub(crate) fn flashed(bridge: &Bridge, board: Board) -> Session {
+    let mut session = attach(bridge, board);
+    flash(&mut session, board);
+    session
+}
+
+/// Waits until the program has counted beyond `before`.
+pub(crate) fn await_count(core: &mut Core, board: Board, before: u32) {
+    let since = Instant::now();
+    while core.read_word_32(board.image.counter()).unwrap() <= before {
+        assert!(since.elapsed() < LIMIT, "the program does not count");
+    }
 }

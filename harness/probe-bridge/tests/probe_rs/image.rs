@@ -13,6 +13,8 @@ pub(crate) struct Image {
 /// The message in the RTT buffer.
 pub(crate) const MESSAGE: &[u8] = b"hello over RTT\n";
 
+/// Where its words are in RAM: beyond what probe-rs takes for a flash algorithm and its buffers.
+const WORDS_AT: u32 = 0x20_0000;
 const RESET_AT: u32 = 0x40;
 const HARD_FAULT_AT: u32 = 0x80;
 const LITERALS_AT: usize = 0xC0;
@@ -22,7 +24,7 @@ const IMAGE_BYTES: usize = 0x1800;
 
 /// From `RESET_AT`.
 const CODE: [u16; 32] = [
-    0x4B1F, // 40: ldr r3, =ram
+    0x4B1F, // 40: ldr r3, =words in ram
     0x4820, // 42: ldr r0, =rtt in ram
     0x4920, // 44: ldr r1, =rtt in flash
     0x2280, // 46: movs r2, #RTT_BYTES
@@ -79,27 +81,31 @@ impl Image {
 
     /// The word that counts.
     pub(crate) fn counter(self) -> u64 {
-        u64::from(self.ram)
+        u64::from(self.ram + WORDS_AT)
     }
 
     /// A write of an address there makes the program read from it.
     pub(crate) fn fault_order(self) -> u64 {
-        u64::from(self.ram + 4)
+        self.counter() + 4
     }
 
     /// A write there makes the program reset itself.
     pub(crate) fn reset_order(self) -> u64 {
-        u64::from(self.ram + 8)
+        self.counter() + 8
     }
 
     /// A write there makes the program sleep for ever.
     pub(crate) fn sleep_order(self) -> u64 {
-        u64::from(self.ram + 12)
+        self.counter() + 12
     }
 
     /// The RTT control block in RAM.
     pub(crate) fn rtt(self) -> u64 {
-        u64::from(self.ram) + RTT_AT as u64
+        u64::from(self.rtt_in_ram())
+    }
+
+    fn rtt_in_ram(self) -> u32 {
+        self.ram + WORDS_AT + RTT_AT as u32
     }
 
     /// What the stack pointer begins with.
@@ -116,8 +122,8 @@ impl Image {
         let code: Vec<u8> = CODE.iter().flat_map(|instruction| instruction.to_le_bytes()).collect();
         put(&mut image, RESET_AT as usize, &code);
         put(&mut image, HARD_FAULT_AT as usize, &HARD_FAULT.to_le_bytes());
-        let rtt_in_ram = self.ram + RTT_AT as u32;
-        let literals = [self.ram, rtt_in_ram, self.flash + RTT_AT as u32, 0xE000_ED0C, 0x05FA_0004];
+        let (words_in_ram, rtt_in_ram) = (self.ram + WORDS_AT, self.rtt_in_ram());
+        let literals = [words_in_ram, rtt_in_ram, self.flash + RTT_AT as u32, 0xE000_ED0C, 0x05FA_0004];
         put(&mut image, LITERALS_AT, &words(&literals));
         put(&mut image, RTT_AT, &rtt_block(rtt_in_ram));
         image
