@@ -10,6 +10,7 @@ mod device;
 mod elf;
 mod linked;
 mod qemu;
+mod serial;
 mod sim;
 
 pub use descriptor::{
@@ -18,6 +19,9 @@ pub use descriptor::{
 };
 pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 pub use elf::{Elf, ElfError};
-pub use linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError};
+pub use linked::{
+    Conduit, ConduitEnd, FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError, conduit,
+};
 pub use qemu::{QemuDevice, QemuError, QemuVersion, qemu_binary, qemu_version};
+pub use serial::{SerialAddress, SerialError, SerialWire, UsbMatch, UsbSerialPort, usb_serial_ports};
 pub use sim::SimDevice;

@@ -4,6 +4,7 @@
 //!
 //! This room launches nothing, flashes nothing and never opens a port: who assembles a device does.
 
+mod conduit;
 mod device;
 mod frames;
 mod host;
@@ -11,6 +12,7 @@ mod ledger;
 pub(crate) mod readiness;
 mod wire;
 
+pub use conduit::{Conduit, ConduitEnd, conduit};
 pub use device::{LinkedDevice, Parts};
 pub use frames::{FrameSocket, Frames};
 pub use host::Host;
