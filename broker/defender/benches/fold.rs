@@ -1,47 +1,103 @@
-//! How fast the fold is: events a second over 10 to 100,000 devices, and as a ratio to parsing the same
-//! journal lines from JSON, which any replay must do first. The ratio gates, absolute figures are reported.
+//! How fast the fold is, with every range rule on: events a second over 10 to 100,000 devices, and as a ratio to
+//! parsing the same journal lines from JSON, which any replay must do first. The ratios gate, absolute figures
+//! are reported.
 //!
-//! The mix: telemetry mostly, each device sends about twice a minute; some connections, twin reads, refusals
-//! and agent reports of four flows each; one range rule with a minimum, so that every window close looks at
-//! every device; a threat list of ten thousand networks. No step of the fold depends on the number of
-//! devices; what remains of a slope is caches: 100,000 devices do not fit into them.
+//! Parsing and folding take turns, a batch of lines at a time, as in a replay: both see the same machine, also
+//! when others use it, and the fold sees its records as warm as they come from the parser.
 
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use hilarm_defender::Defender;
-use hilarm_model::{
-    AgentIdentity, ConnectionId, ConnectionRefused, DeviceId, Flow, FlowProtocol, HubEvent, HubRecord,
-    Protocol, RangeRule, RangeRuleType, RefusalCause, RegisteredAuthentication, SecurityEvent, SecurityGroup,
-    SecurityPayload, ThreatList, Timestamp, TlsVersion, UsedAuthentication,
-};
-use ipnet::{IpNet, Ipv4Net};
+use hilarm_model::{HubRecord, Monotonic, RangeRuleType};
+use serde::{Deserialize, Serialize};
+
+mod journal;
+
+use journal::provisioned;
 
 const EVENTS: usize = 200_000;
-const T0: Timestamp = Timestamp::from_secs(1_767_225_600);
+/// Lines that are parsed, then folded.
+const BATCH: usize = 256;
+/// The fold's time as a part of the parser's.
+const OF_PARSING_MAX: f64 = 0.25;
+/// The time an event with 10,000 devices, in terms of that with 10. No step of the fold depends on the number
+/// of devices; what remains of a slope is caches, into which the state of 10 fits and that of 10,000 does not.
+const SLOPE_MAX: f64 = 2.0;
 
-fn main() {
-    let journal = journal(10_000);
-    let lines: Vec<String> =
-        journal.iter().map(|record| serde_json::to_string(record).expect("records serialise")).collect();
-    let parsing = best(|| lines.iter().for_each(|line| drop(black_box(parse(line)))));
-    let folding = fastest_fold(10_000, &journal);
-    let rate = |took: Duration| EVENTS as f64 / took.as_secs_f64() / 1e6;
-    println!("10,000 devices: fold {:.2} M events/s, JSON {:.2} M lines/s", rate(folding), rate(parsing));
-    println!("fold / JSON parsing: {:.3} of its time", folding.as_secs_f64() / parsing.as_secs_f64());
-    let (few, many) = (10, 10_000);
-    let flat = fastest_fold(many, &self::journal(many)).as_secs_f64()
-        / fastest_fold(few, &self::journal(few)).as_secs_f64();
-    println!("10,000 devices / 10 devices: {flat:.2} times the time an event");
+fn main() -> ExitCode {
+    // `cargo test --benches` passes no --bench: then one round shows that it runs.
+    let benching = std::env::args().any(|argument| argument == "--bench");
+    let met = figures(if benching { 9 } else { 1 });
     divan::main();
+    if benching && !met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn figures(rounds: usize) -> bool {
+    let (few, many) = (replayed(10, rounds), replayed(10_000, rounds));
+    let rate = |took: Duration| EVENTS as f64 / took.as_secs_f64() / 1e6;
+    println!("{} range rules on, 10,000 devices:", RangeRuleType::ALL.len());
+    println!("fold {:.2} M events/s, JSON {:.2} M lines/s", rate(many.folding), rate(many.parsing));
+    let of_parsing = many.folding.as_secs_f64() / many.parsing.as_secs_f64();
+    let slope = many.folding.as_secs_f64() / few.folding.as_secs_f64();
+    gate("fold / JSON parsing, of its time", of_parsing, OF_PARSING_MAX)
+        & gate("an event of 10,000 devices / of 10", slope, SLOPE_MAX)
+}
+
+fn gate(what: &str, ratio: f64, max: f64) -> bool {
+    let met = ratio <= max;
+    println!("{what}: {ratio:.3} (at most {max}){}", if met { "" } else { ": MISSED" });
+    met
+}
+
+/// Time that a journal took.
+#[derive(Clone, Copy, Debug, Default)]
+struct Replayed {
+    parsing: Duration,
+    folding: Duration,
+}
+
+impl Replayed {
+    fn least(self, other: Self) -> Self {
+        Self { parsing: self.parsing.min(other.parsing), folding: self.folding.min(other.folding) }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { parsing: self.parsing + other.parsing, folding: self.folding + other.folding }
+    }
+}
+
+/// The sum over all batches of the fastest round of each: others on the machine only ever add.
+fn replayed(devices: usize, rounds: usize) -> Replayed {
+    let lines = lines(devices);
+    let mut least = replay(devices, &lines);
+    for _ in 1..rounds {
+        let again = replay(devices, &lines);
+        least.iter_mut().zip(again).for_each(|(least, again)| *least = least.least(again));
+    }
+    least.into_iter().fold(Replayed::default(), Replayed::and)
+}
+
+fn replay(devices: usize, lines: &[String]) -> Vec<Replayed> {
+    let mut defender = provisioned(devices);
+    let mut records = Vec::with_capacity(BATCH);
+    let batches = lines.chunks(BATCH).map(|lines| {
+        // To free the records of the batch before is part of neither.
+        records.clear();
+        let parsing = timed(|| records.extend(lines.iter().map(|line| parse(line))));
+        let folding = timed(|| records.iter().for_each(|record| defender.handle(record)));
+        Replayed { parsing, folding }
+    });
+    let batches = batches.collect();
+    assert!(defender.alerts().is_empty() && defender.considered("d2c-mqtt") > 0);
+    batches
 }
 
 #[divan::bench(args = [10, 1_000, 10_000, 100_000], sample_count = 10)]
 fn fold(bencher: Bencher<'_, '_>, devices: usize) {
-    let journal = journal(devices);
+    let journal: Vec<HubRecord> = journal::journal(devices, 0..EVENTS).collect();
     bencher.counter(ItemsCount::new(EVENTS)).with_inputs(|| provisioned(devices)).bench_local_values(
         |mut defender| {
             journal.iter().for_each(|record| defender.handle(record));
@@ -52,29 +108,37 @@ fn fold(bencher: Bencher<'_, '_>, devices: usize) {
 
 #[divan::bench(sample_count = 10)]
 fn parse_json(bencher: Bencher<'_, '_>) {
-    let write = |record| serde_json::to_string(record).expect("records serialise");
-    let lines: Vec<String> = journal(10_000).iter().map(write).collect();
+    let lines = lines(10_000);
     bencher
         .counter(ItemsCount::new(EVENTS))
         .bench_local(|| lines.iter().for_each(|line| drop(black_box(parse(line)))));
 }
 
+/// A line of a journal, as the runner writes it.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    mono: Monotonic,
+    entry: Entry,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Entry {
+    Hub(HubRecord),
+}
+
+fn lines(devices: usize) -> Vec<String> {
+    let write = |record: HubRecord| {
+        let mono = Monotonic::default() + record.at.since(journal::T0);
+        serde_json::to_string(&Line { mono, entry: Entry::Hub(record) }).expect("records serialise")
+    };
+    journal::journal(devices, 0..EVENTS).map(write).collect()
+}
+
 fn parse(line: &str) -> HubRecord {
-    serde_json::from_str(line).expect("what was written can be read")
-}
-
-fn fastest_fold(devices: usize, journal: &[HubRecord]) -> Duration {
-    (0..5).map(|_| timed_fold(provisioned(devices), journal)).min().unwrap_or_default()
-}
-
-fn timed_fold(mut defender: Defender, journal: &[HubRecord]) -> Duration {
-    let took = timed(|| journal.iter().for_each(|record| defender.handle(record)));
-    assert!(!defender.overflowed() && defender.considered("d2c-mqtt") > 0);
-    took
-}
-
-fn best(run: impl Fn()) -> Duration {
-    (0..5).map(|_| timed(&run)).min().unwrap_or_default()
+    let line: Line = serde_json::from_str(line).expect("what was written can be read");
+    let Entry::Hub(record) = line.entry;
+    record
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
@@ -82,102 +146,4 @@ fn timed(run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
     start.elapsed()
-}
-
-fn device(number: usize) -> DeviceId {
-    DeviceId::new(format!("plant-7-pump-{number:06}")).expect("a valid id")
-}
-
-/// A defender that monitors this many devices.
-fn provisioned(devices: usize) -> Defender {
-    let mut defender = Defender::new();
-    let mut handle = |event| defender.handle(&HubRecord { at: T0, event });
-    let range = RangeRule::new(1, 1_000, Duration::from_secs(300)).expect("a valid range");
-    let group = SecurityGroup {
-        ranges: [(RangeRuleType::MqttD2CMessages, range)].into(),
-        ..SecurityGroup::default()
-    };
-    handle(HubEvent::SecurityGroupConfigured { name: "default".into(), group });
-    let net = |n: u32| Ipv4Net::new(Ipv4Addr::from(0xc612_0000 + n * 8), 30).expect("a valid prefix");
-    handle(HubEvent::ThreatListLoaded(ThreatList {
-        networks: (0..10_000).map(net).map(IpNet::V4).collect(),
-    }));
-    for number in 0..devices {
-        let authentication = RegisteredAuthentication::Sas {
-            primary_sha256: format!("{number:064x}"),
-            secondary_sha256: format!("{number:064x}"),
-        };
-        let security_group = "default".into();
-        handle(HubEvent::DeviceRegistered { device: device(number), authentication, security_group });
-    }
-    handle(HubEvent::MonitoringStarted);
-    // The steady state is measured: every device has sent before.
-    let (module, protocol, payload_bytes, duplicate) = (None, Protocol::Mqtt, 128, false);
-    for device in (0..devices).map(device) {
-        let module = module.clone();
-        handle(HubEvent::TelemetryReceived { device, module, protocol, payload_bytes, duplicate });
-    }
-    defender
-}
-
-fn journal(devices: usize) -> Vec<HubRecord> {
-    let between = Duration::from_secs(30) / u32::try_from(devices).expect("few enough devices");
-    let record = |number: usize| HubRecord {
-        at: T0 + between * u32::try_from(number).expect("few enough events"),
-        // A stride that is coprime to the number of devices visits all of them, in no friendly order.
-        event: event(number, device(number * 7_919 % devices)),
-    };
-    (0..EVENTS).map(record).collect()
-}
-
-fn event(number: usize, device: DeviceId) -> HubEvent {
-    let peer = SocketAddr::from(([10, 42, 0, 2], 49_152));
-    let (connection, module, protocol) = (ConnectionId(number as u64), None, Protocol::Mqtt);
-    match number % 97 {
-        0..4 => HubEvent::ConnectionAccepted {
-            connection,
-            device,
-            module,
-            protocol,
-            peer,
-            authentication: UsedAuthentication::Sas { expiry: T0 + Duration::from_secs(3_600) },
-            tls: TlsVersion::Tls13,
-            session_present: false,
-        },
-        4 => HubEvent::ConnectionRefused(ConnectionRefused {
-            connection,
-            device: Some(device),
-            registered: true,
-            protocol,
-            peer,
-            causes: vec![RefusalCause::SasExpired { expiry: T0 }],
-        }),
-        5..8 => HubEvent::TwinRead { device, module },
-        8..13 => HubEvent::SecurityMessageReceived {
-            device,
-            module,
-            agent: AgentIdentity { id: "defender-iot-micro-agent".into(), version: "3.5.4".into() },
-            events: vec![report(number)],
-        },
-        _ => HubEvent::TelemetryReceived { device, module, protocol, payload_bytes: 128, duplicate: false },
-    }
-}
-
-fn report(number: usize) -> SecurityEvent {
-    let flow = |host: u8| Flow {
-        protocol: FlowProtocol::Tcp,
-        local_address: IpAddr::from([10, 42, 0, 2]),
-        local_port: 49_152,
-        remote_address: IpAddr::from([10, 77, 0, host]),
-        remote_port: 8_883,
-        bytes_in: 1_000,
-        bytes_out: 2_000,
-        direction: None,
-    };
-    SecurityEvent {
-        id: format!("{number:032x}"),
-        agent_time: 1_767_225_600,
-        collection_interval_s: Some(10),
-        payload: SecurityPayload::NetworkActivity((10..14).map(flow).collect()),
-    }
 }

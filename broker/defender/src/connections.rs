@@ -26,7 +26,7 @@ pub(crate) struct Connections {
 impl Device {
     /// Whether the connection is the first of its kind in the window.
     pub(crate) fn is_new(&mut self, gauge: GaugeIndex, window: Window, flow: &Flow) -> bool {
-        let all = &mut self.reported.get_or_insert_default().connections;
+        let all = &mut self.rest.reported.get_or_insert_default().connections;
         let same = |known: &Connections| known.gauge == gauge && known.window.number == window.number;
         let place = all.iter().position(same).unwrap_or_else(|| {
             all.retain(|known| known.gauge != gauge && !known.window.over(window.start));

@@ -139,7 +139,7 @@ impl Defender {
     /// Later records are disregarded.
     pub fn finish(&mut self, at: Timestamp) {
         self.advance_to(at);
-        self.ranges.finish(&self.roster, &mut self.ledger, self.now);
+        self.ranges.finish(&mut self.ledger, self.now);
         if self.monitoring && !self.finished {
             let position = Position { at: self.now, ordinal: self.handled };
             self.postures.judge_all(self.settings.tuning, position);
@@ -213,7 +213,7 @@ impl Defender {
         }
         let Some(reported) = reported else { return };
         if let Some(device) = self.roster.find(device).and_then(|index| self.roster.get_mut(index)) {
-            device.reported.get_or_insert_default().listening = reported;
+            device.rest.reported.get_or_insert_default().listening = reported;
         }
     }
 

@@ -51,7 +51,7 @@ impl Judgement<'_> {
     pub(crate) fn listening(&self, device: &DeviceId) -> &Listening {
         static NONE: Listening = Listening::new();
         let device = self.roster.find(device).and_then(|index| self.roster.get(index));
-        let reported = device.and_then(|device| device.reported.as_ref());
+        let reported = device.and_then(|device| device.rest.reported.as_ref());
         reported.map_or(&NONE, |reported| &reported.listening)
     }
 

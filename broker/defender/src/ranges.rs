@@ -6,6 +6,9 @@
 //! group, with the rule enabled. A replaced rule counts from its replacement; the same rule enabled again
 //! within a window resumes its count. Only rules that could still raise or settle something are scheduled:
 //! the cost of an event does not depend on the number of devices or rules.
+//!
+//! Counts lie side by side, rule by rule, at the place that each device has in its group: the counts that most
+//! events touch stay in the cache, however many devices and rules there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use hilarm_model::{AllowList, AllowRuleType, Flow, RangeRule, RangeRuleType, Sec
 use crate::alert::{RangeBreach, Side};
 use crate::allow_list::Allowed;
 use crate::ledger::{AlertIndex, Ledger, Position};
-use crate::roster::{Device, DeviceIndex, Membership, Roster};
+use crate::roster::{Device, DeviceIndex, Roster};
 use crate::rule::Rule;
 use crate::window::Window;
 
@@ -42,13 +45,16 @@ pub(crate) enum Unit<'a> {
     Connection(&'a Flow),
 }
 
-/// A device's count in one window of one gauge. Small: most events touch one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tally {
-    gauge: GaugeIndex,
-    window: Window,
-    count: u64,
-    breached: bool,
+/// A device's place among the counts of its group; it keeps the place when it leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place(u32);
+
+/// A device's count in one window of one gauge. Small, for there is one for each member.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    /// Ordinal of the window among those in which the gauge counted; 0 in none.
+    ordinal: u32,
+    count: u32,
 }
 
 /// A detection that counts, at its slot in every group.
@@ -68,8 +74,12 @@ struct Gauge {
     enabled_since: Option<Timestamp>,
     /// The window of the latest event; a cache, the division is not free.
     current: Option<Window>,
+    /// How many windows were current so far, this one included.
+    ordinal: u32,
+    /// By place; those of other windows are void.
+    tallies: Vec<Tally>,
     /// Broken maximums of the scheduled window.
-    breaches: Vec<(DeviceIndex, AlertIndex)>,
+    breaches: Vec<(Place, AlertIndex)>,
     /// The window whose close is on the agenda.
     scheduled: Option<Window>,
 }
@@ -82,6 +92,8 @@ struct Group {
     gauges: Vec<Option<GaugeIndex>>,
     allow_lists: BTreeMap<AllowRuleType, Arc<Allowed>>,
     members: BTreeSet<DeviceIndex>,
+    /// Places given out.
+    places: u32,
 }
 
 /// Every group, rule and open window.
@@ -96,6 +108,8 @@ pub(crate) struct Ranges {
     names: BTreeMap<String, GroupIndex>,
     gauges: Vec<Gauge>,
     interned: BTreeMap<(GroupIndex, usize, u64, u64, Duration), GaugeIndex>,
+    /// Gauges of rules that were replaced, as long as their counts may be wanted again.
+    retired: Vec<GaugeIndex>,
     agenda: BTreeSet<(Timestamp, GaugeIndex)>,
 }
 
@@ -124,13 +138,13 @@ impl Ranges {
     pub(crate) fn enroll(&mut self, roster: &mut Roster, index: DeviceIndex, name: &str, at: Timestamp) {
         let group = self.group(name);
         let Some(device) = roster.get_mut(index) else { return };
-        if let Some(membership) = device.membership {
-            if membership.group == group {
-                return;
-            }
-            self.groups[membership.group.0 as usize].members.remove(&index);
+        match device.group.replace(group) {
+            Some(before) if before == group => return,
+            Some(before) => drop(self.groups[before.0 as usize].members.remove(&index)),
+            None => (),
         }
-        device.membership = Some(Membership { group, since: at });
+        device.rest.member_since = at;
+        device.place = self.groups[group.0 as usize].place_of(device, group);
         self.groups[group.0 as usize].members.insert(index);
         for gauge in self.groups[group.0 as usize].gauges.clone().into_iter().flatten() {
             self.schedule(gauge, at);
@@ -139,15 +153,14 @@ impl Ranges {
 
     /// A device is in no group from now on.
     pub(crate) fn leave(&mut self, roster: &mut Roster, index: DeviceIndex) {
-        let membership = roster.get_mut(index).and_then(|device| device.membership.take());
-        if let Some(membership) = membership {
-            self.groups[membership.group.0 as usize].members.remove(&index);
+        if let Some(group) = roster.get_mut(index).and_then(|device| device.group.take()) {
+            self.groups[group.0 as usize].members.remove(&index);
         }
     }
 
     /// The list that the device's group has for a rule, with the name of the group.
     pub(crate) fn allow_list(&self, device: &Device, rule: AllowRuleType) -> Option<(Arc<Allowed>, &str)> {
-        let group = &self.groups[device.membership?.group.0 as usize];
+        let group = &self.groups[device.group?.0 as usize];
         group.allow_lists.get(&rule).map(|allowed| (Arc::clone(allowed), group.name.as_str()))
     }
 
@@ -167,6 +180,7 @@ impl Ranges {
 
     /// A group has these rules, and no other, from now on.
     pub(crate) fn configure(&mut self, name: &str, rules: &SecurityGroup, at: Timestamp) {
+        self.clear_retired(at);
         let group = self.group(name);
         let allowed = |(rule, list): (&AllowRuleType, &AllowList)| (*rule, Arc::new(Allowed::from(list)));
         self.groups[group.0 as usize].allow_lists = rules.allow_lists.iter().map(allowed).collect();
@@ -179,6 +193,7 @@ impl Ranges {
             if let Some(gauge) = previous {
                 self.gauges[gauge.0 as usize].enabled_since = None;
                 self.enabled[slot] -= 1;
+                self.retired.push(gauge);
             }
             let next = rule.map(|rule| self.intern(group, slot, rule));
             self.groups[group.0 as usize].gauges[slot] = next;
@@ -199,12 +214,15 @@ impl Ranges {
         position: Position,
     ) {
         let Some(device) = roster.get_mut(index) else { return };
-        let group = match (device.membership, unit) {
-            (Some(membership), _) => Some(membership.group),
-            (None, Unit::Claim) => self.strangers_group(),
-            (None, _) => None,
+        let Some(origin) = self.origin else { return };
+        let (group, place) = match (device.group, unit) {
+            (Some(group), _) => (group, device.place),
+            (None, Unit::Claim) => {
+                let Some(group) = self.strangers_group() else { return };
+                (group, self.groups[group.0 as usize].place_of(device, group))
+            }
+            (None, _) => return,
         };
-        let Some((origin, group)) = self.origin.zip(group) else { return };
         let group = &self.groups[group.0 as usize];
         let Some(gauge_index) = group.gauges[slot] else { return };
         let gauge = &mut self.gauges[gauge_index.0 as usize];
@@ -214,23 +232,22 @@ impl Ranges {
         {
             return;
         }
-        let tally = tally(&mut device.tallies, gauge_index, window);
-        tally.count += 1;
-        if tally.breached || tally.count <= gauge.rule.max() {
+        let Some(count) = gauge.count(place) else { return };
+        // Only the first one beyond: an alert is raised once a window.
+        if gauge.rule.max().checked_add(1) != Some(count) {
             return;
         }
-        tally.breached = true;
-        let breach = gauge.breach(Side::Above, &group.name, window, tally.count);
+        let breach = gauge.breach(Side::Above, &group.name, window, count);
         let span = (window.start, position.at);
         let raised_by = Some(position.ordinal);
         let registered = device.registered.is_some();
-        let device = (index, &device.id);
+        let device = (index, &device.rest.id);
         let raised = ledger.breach(&gauge.counter.row, device, breach, span, raised_by);
         if let Some(alert) = raised.filter(|_| !registered) {
             ledger.note(alert, "unregistered", "true");
         }
         if let Some(alert) = raised {
-            gauge.breaches.push((index, alert));
+            gauge.breaches.push((place, alert));
             self.schedule(gauge_index, position.at);
         }
     }
@@ -249,11 +266,11 @@ impl Ranges {
     }
 
     /// The run ends: counts above the maximum are final, partial windows are never below the minimum.
-    pub(crate) fn finish(&mut self, roster: &Roster, ledger: &mut Ledger, at: Timestamp) {
+    pub(crate) fn finish(&mut self, ledger: &mut Ledger, at: Timestamp) {
         self.agenda.clear();
-        for (index, gauge) in self.gauges.iter_mut().enumerate() {
+        for gauge in &mut self.gauges {
             if let Some(window) = gauge.scheduled.take() {
-                gauge.settle(GaugeIndex(index as u32), window, roster, ledger, at);
+                gauge.settle(window, ledger, at);
             }
         }
     }
@@ -262,18 +279,18 @@ impl Ranges {
         let gauge = &mut self.gauges[index.0 as usize];
         let Some(window) = gauge.scheduled.take() else { return };
         let Some(end) = window.end else { return };
-        gauge.settle(index, window, roster, ledger, end);
+        gauge.settle(window, ledger, end);
         if gauge.enabled_since.is_none_or(|since| since > window.start) {
             return;
         }
         let group = &self.groups[gauge.group.0 as usize];
         for &member in &group.members {
             let Some(device) = roster.get(member) else { continue };
-            let count = counted(device, index, window);
-            let whole = device.membership.is_some_and(|membership| membership.since <= window.start);
+            let count = gauge.counted(device.place, window);
+            let whole = device.rest.member_since <= window.start;
             if whole && count < gauge.rule.min() {
                 let breach = gauge.breach(Side::Below, &group.name, window, count);
-                let device = (member, &device.id);
+                let device = (member, &device.rest.id);
                 ledger.breach(&gauge.counter.row, device, breach, (window.start, end), None);
             }
         }
@@ -304,7 +321,7 @@ impl Ranges {
         let index = GroupIndex(self.groups.len() as u32);
         let gauges = vec![None; self.counters.len()];
         let (allow_lists, members) = (BTreeMap::new(), BTreeSet::new());
-        self.groups.push(Group { name: name.clone(), gauges, allow_lists, members });
+        self.groups.push(Group { name: name.clone(), gauges, allow_lists, members, places: 0 });
         self.names.insert(name, index);
         index
     }
@@ -315,10 +332,46 @@ impl Ranges {
         let index = *self.interned.entry(key).or_insert(next);
         if index == next {
             let counter = self.counters[slot].clone();
-            let (enabled_since, current, breaches, scheduled) = (None, None, Vec::new(), None);
-            self.gauges.push(Gauge { counter, group, rule, enabled_since, current, breaches, scheduled });
+            self.gauges.push(Gauge {
+                counter,
+                group,
+                rule,
+                enabled_since: None,
+                current: None,
+                ordinal: 0,
+                tallies: Vec::new(),
+                breaches: Vec::new(),
+                scheduled: None,
+            });
         }
         index
+    }
+
+    /// Frees the counts of replaced rules whose windows are over.
+    fn clear_retired(&mut self, at: Timestamp) {
+        let gauges = &mut self.gauges;
+        self.retired.retain(|index| {
+            let gauge = &mut gauges[index.0 as usize];
+            let over = gauge.current.is_none_or(|window| window.over(at));
+            if over && gauge.enabled_since.is_none() {
+                gauge.tallies = Vec::new();
+            }
+            !over && gauge.enabled_since.is_none()
+        });
+    }
+}
+
+impl Group {
+    /// The device's place, the same as ever if it had one.
+    fn place_of(&mut self, device: &mut Device, group: GroupIndex) -> Place {
+        let known = device.rest.places.iter().find(|(known, _)| *known == group);
+        if let Some((_, place)) = known {
+            return *place;
+        }
+        let place = Place(self.places);
+        self.places += 1;
+        device.rest.places.push((group, place));
+        place
     }
 }
 
@@ -326,21 +379,38 @@ impl Gauge {
     fn window(&mut self, at: Timestamp, origin: Timestamp) -> Window {
         match self.current {
             Some(window) if window.start <= at && !window.over(at) => window,
-            _ => *self.current.insert(Window::holding(at, origin, self.rule.window())),
+            _ => {
+                // A journal has no four thousand million records.
+                self.ordinal = self.ordinal.wrapping_add(1);
+                *self.current.insert(Window::holding(at, origin, self.rule.window()))
+            }
         }
     }
 
-    fn settle(
-        &mut self,
-        index: GaugeIndex,
-        window: Window,
-        roster: &Roster,
-        ledger: &mut Ledger,
-        end: Timestamp,
-    ) {
-        for (device, alert) in self.breaches.drain(..) {
-            let count = roster.get(device).map_or(0, |device| counted(device, index, window));
-            ledger.settle_breach(alert, count, end);
+    /// One more at this place in the current window; the count so far, `None` when there is no room for more.
+    fn count(&mut self, place: Place) -> Option<u64> {
+        let place = place.0 as usize;
+        if self.tallies.len() <= place {
+            self.tallies.resize(place + 1, Tally::default());
+        }
+        let tally = &mut self.tallies[place];
+        if tally.ordinal != self.ordinal {
+            *tally = Tally { ordinal: self.ordinal, count: 0 };
+        }
+        tally.count = tally.count.checked_add(1)?;
+        Some(u64::from(tally.count))
+    }
+
+    /// What was counted at this place in this window.
+    fn counted(&self, place: Place, window: Window) -> u64 {
+        let is_current = self.current.is_some_and(|current| current.number == window.number);
+        let tally = self.tallies.get(place.0 as usize).filter(|tally| tally.ordinal == self.ordinal);
+        tally.filter(|_| is_current).map_or(0, |tally| tally.count.into())
+    }
+
+    fn settle(&mut self, window: Window, ledger: &mut Ledger, end: Timestamp) {
+        for (place, alert) in std::mem::take(&mut self.breaches) {
+            ledger.settle_breach(alert, self.counted(place, window), end);
         }
     }
 
@@ -356,24 +426,4 @@ impl Gauge {
             actual_count: count,
         }
     }
-}
-
-fn counted(device: &Device, gauge: GaugeIndex, window: Window) -> u64 {
-    let of_window = |tally: &&Tally| tally.gauge == gauge && tally.window.number == window.number;
-    device.tallies.iter().find(of_window).map_or(0, |tally| tally.count)
-}
-
-/// The tally of this gauge in this window; those of windows that are over make room for it.
-fn tally(tallies: &mut Vec<Tally>, gauge: GaugeIndex, window: Window) -> &mut Tally {
-    let fresh = Tally { gauge, window, count: 0, breached: false };
-    let place = tallies.iter().position(|tally| tally.gauge == gauge).unwrap_or_else(|| {
-        tallies.retain(|tally| !tally.window.over(window.start));
-        tallies.push(fresh);
-        tallies.len() - 1
-    });
-    let tally = &mut tallies[place];
-    if tally.window.number != window.number {
-        *tally = fresh;
-    }
-    tally
 }

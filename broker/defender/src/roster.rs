@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use hilarm_model::{DeviceId, FlowProtocol, RegisteredAuthentication, Timestamp};
 
 use crate::connections::Connections;
-use crate::ranges::{GroupIndex, Tally};
+use crate::ranges::{GroupIndex, Place};
 
 /// Index of a device in the roster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,26 +36,66 @@ impl From<&RegisteredAuthentication> for RegisteredKind {
     }
 }
 
-/// A registered device's membership of a security group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Membership {
-    pub(crate) group: GroupIndex,
-    pub(crate) since: Timestamp,
-}
-
 /// Ports on which a device listens.
 pub(crate) type Listening = BTreeSet<(FlowProtocol, u16)>;
 
-/// What the fold knows of a device.
+/// What the fold knows of a device. What most events need is one line of a cache: with many devices the time
+/// of an event is the time of its cache misses.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Device {
-    pub(crate) id: DeviceId,
+    name: Name,
     pub(crate) registered: Option<RegisteredKind>,
-    pub(crate) membership: Option<Membership>,
-    /// Its counts in the windows of range rules.
-    pub(crate) tallies: Vec<Tally>,
-    /// Apart, for most events do not need it and caches are small.
+    /// The security group whose member it is.
+    pub(crate) group: Option<GroupIndex>,
+    /// Its place there.
+    pub(crate) place: Place,
+    pub(crate) rest: Box<Rest>,
+}
+
+/// The rest of it, which few events need.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) id: DeviceId,
+    /// When it entered its group.
+    pub(crate) member_since: Timestamp,
+    /// Its places in all groups that ever counted it.
+    pub(crate) places: Vec<(GroupIndex, Place)>,
     pub(crate) reported: Option<Box<Reported>>,
+}
+
+/// An id as far as it fits, so that ids of common length compare without another look into memory.
+#[derive(Debug)]
+struct Name {
+    length: u8,
+    text: [u8; NAME_BYTES],
+}
+
+/// What a line of a cache has room for.
+const NAME_BYTES: usize = 38;
+
+impl Name {
+    fn of(id: &DeviceId) -> Self {
+        let bytes = id.as_str().as_bytes();
+        let mut text = [0; NAME_BYTES];
+        let kept = bytes.len().min(NAME_BYTES);
+        text[..kept].copy_from_slice(&bytes[..kept]);
+        // An id has 128 characters at most.
+        Self { length: bytes.len() as u8, text }
+    }
+}
+
+impl Device {
+    fn is(&self, id: &DeviceId) -> bool {
+        let bytes = id.as_str().as_bytes();
+        if usize::from(self.name.length) != bytes.len() {
+            return false;
+        }
+        match self.name.text.get(..bytes.len()) {
+            Some(text) => text == bytes,
+            None => self.rest.id == *id,
+        }
+    }
 }
 
 /// What the fold keeps of a device's own reports.
@@ -67,11 +107,20 @@ pub(crate) struct Reported {
     pub(crate) connections: Vec<Connections>,
 }
 
-/// A used slot of the table; the hash saves most comparisons of ids.
+/// A slot of the table; the hash saves most comparisons of ids.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     hash: u32,
     device: u32,
+}
+
+impl Slot {
+    /// No device has this index: so many do not fit into memory.
+    const EMPTY: Self = Self { hash: 0, device: u32::MAX };
+
+    fn is_empty(self) -> bool {
+        self.device == u32::MAX
+    }
 }
 
 /// Every device of the fold.
@@ -79,8 +128,8 @@ struct Slot {
 pub(crate) struct Roster {
     devices: Vec<Device>,
     registered: usize,
-    /// A power of two long, at most half full.
-    slots: Vec<Option<Slot>>,
+    /// A power of two long, at most five eighths full.
+    slots: Vec<Slot>,
 }
 
 impl Roster {
@@ -107,28 +156,28 @@ impl Roster {
 
     /// The index of a device that is in the roster.
     pub(crate) fn find(&self, id: &DeviceId) -> Option<DeviceIndex> {
-        let slot = self.slots.get(self.place(id, hash(id))?)?.as_ref()?;
-        Some(DeviceIndex(slot.device))
+        let slot = self.slots.get(self.place(id, hash(id))?)?;
+        (!slot.is_empty()).then_some(DeviceIndex(slot.device))
     }
 
     /// The index of a device, which enters the roster if it is not there yet.
     pub(crate) fn intern(&mut self, id: &DeviceId) -> DeviceIndex {
-        if self.slots.len() < 2 * (self.devices.len() + 1) {
+        if 5 * self.slots.len() < 8 * (self.devices.len() + 1) {
             self.grow();
         }
         let hash = hash(id);
-        let place = self.place(id, hash).and_then(|place| self.slots.get_mut(place));
-        if let Some(Some(slot)) = place {
-            return DeviceIndex(slot.device);
-        }
+        let slot = self.place(id, hash).and_then(|place| self.slots.get_mut(place));
         // Four thousand million devices do not fit into memory: the index cannot overflow.
         let device = self.devices.len() as u32;
-        if let Some(empty) = place {
-            *empty = Some(Slot { hash, device });
+        match slot {
+            Some(slot) if !slot.is_empty() => return DeviceIndex(slot.device),
+            Some(slot) => *slot = Slot { hash, device },
+            None => (),
         }
-        let id = id.clone();
-        let (tallies, reported) = (Vec::new(), None);
-        self.devices.push(Device { id, registered: None, membership: None, tallies, reported });
+        let (member_since, places, reported) = (Timestamp::default(), Vec::new(), None);
+        let rest = Box::new(Rest { id: id.clone(), member_since, places, reported });
+        let (name, place) = (Name::of(id), Place::default());
+        self.devices.push(Device { name, registered: None, group: None, place, rest });
         DeviceIndex(device)
     }
 
@@ -137,28 +186,28 @@ impl Roster {
         let mask = self.slots.len().checked_sub(1)?;
         let mut place = hash as usize & mask;
         loop {
-            match self.slots.get(place)? {
-                None => return Some(place),
-                Some(slot) if slot.hash == hash && self.is(slot.device, id) => return Some(place),
-                Some(_) => place = (place + 1) & mask,
+            let slot = self.slots.get(place)?;
+            if slot.is_empty() || (slot.hash == hash && self.is(slot.device, id)) {
+                return Some(place);
             }
+            place = (place + 1) & mask;
         }
     }
 
     fn is(&self, device: u32, id: &DeviceId) -> bool {
-        self.devices.get(device as usize).is_some_and(|device| device.id == *id)
+        self.devices.get(device as usize).is_some_and(|device| device.is(id))
     }
 
     fn grow(&mut self) {
-        let length = (4 * (self.devices.len() + 1)).next_power_of_two();
-        let old = std::mem::replace(&mut self.slots, vec![None; length]);
+        let length = (2 * (self.devices.len() + 1)).next_power_of_two();
+        let old = std::mem::replace(&mut self.slots, vec![Slot::EMPTY; length]);
         let mask = length - 1;
-        for slot in old.into_iter().flatten() {
+        for slot in old.into_iter().filter(|slot| !slot.is_empty()) {
             let mut place = slot.hash as usize & mask;
-            while self.slots[place].is_some() {
+            while !self.slots[place].is_empty() {
                 place = (place + 1) & mask;
             }
-            self.slots[place] = Some(slot);
+            self.slots[place] = slot;
         }
     }
 }
@@ -200,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_begin_alike_are_told_apart_whatever_their_length() {
+        let mut roster = Roster::default();
+        let ids = (1..=128).map(|length| DeviceId::new("a".repeat(length)).unwrap());
+        let others = (1..=128).map(|length| DeviceId::new("a".repeat(length - 1) + "b").unwrap());
+        let ids: Vec<DeviceId> = ids.chain(others).collect();
+        let indices: Vec<DeviceIndex> = ids.iter().map(|id| roster.intern(id)).collect();
+        assert_eq!(roster.devices.len(), 256);
+        for (id, index) in ids.iter().zip(indices) {
+            assert_eq!(roster.find(id), Some(index));
+            assert_eq!(roster.get(index).unwrap().rest.id, *id);
+        }
+    }
+
+    #[test]
+    fn what_most_events_need_of_a_device_is_one_line_of_a_cache() {
+        assert_eq!((size_of::<Device>(), align_of::<Device>()), (64, 64));
+    }
+
+    #[test]
     fn a_lookup_takes_a_few_steps_however_many_devices_there_are() {
         for prefix in ["device-", "plant-7-pump-", "a-name-of-some-thirty-characters-", ""] {
             let mut roster = Roster::default();
@@ -207,10 +275,9 @@ mod tests {
                 roster.intern(&DeviceId::new(format!("{prefix}{number:06}")).unwrap());
             }
             let mask = roster.slots.len() - 1;
-            let steps = |(place, slot): (usize, &Option<Slot>)| {
-                slot.map(|slot| place.wrapping_sub(slot.hash as usize & mask) & mask)
-            };
-            let steps: Vec<_> = roster.slots.iter().enumerate().filter_map(steps).collect();
+            let used = roster.slots.iter().enumerate().filter(|(_, slot)| !slot.is_empty());
+            let steps = used.map(|(place, slot)| place.wrapping_sub(slot.hash as usize & mask) & mask);
+            let steps: Vec<_> = steps.collect();
             let mean = steps.iter().sum::<usize>() as f64 / steps.len() as f64;
             assert!(mean < 1.0 && steps.iter().max() < Some(&64), "{prefix}: {mean}");
         }
