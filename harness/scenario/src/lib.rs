@@ -4,6 +4,7 @@
 //! or with all errors of the file at once. Nothing here runs a scenario, opens a file or reads a clock.
 //! Implements section 6 of the design.
 
+mod attack;
 mod duration;
 mod error;
 mod group_file;
@@ -24,6 +25,7 @@ mod yaml;
 
 use std::path::PathBuf;
 
+pub use attack::{Technique, attack_version, technique, techniques};
 pub use duration::{InvalidSpan, Span};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use group_file::{ReadGroup, rules_of};

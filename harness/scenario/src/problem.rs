@@ -68,6 +68,8 @@ pub enum Problem {
     Duration { text: String, error: InvalidSpan },
     #[error("{0}")]
     Identity(InvalidId),
+    #[error("no technique `{id}` in MITRE ATT&CK {}", crate::attack_version())]
+    UnknownTechnique { id: String, suggestion: Suggestion },
     #[error("`{text}` is not {expected}")]
     Malformed { text: String, expected: &'static str },
     #[error("does not decode: {message}")]
@@ -126,6 +128,7 @@ impl Problem {
             | Self::UnknownKey { suggestion, .. }
             | Self::UnknownWord { suggestion, .. }
             | Self::UnknownName { suggestion, .. }
+            | Self::UnknownTechnique { suggestion, .. }
             | Self::UnknownParameter { suggestion, .. } => Some(suggestion.to_string()),
             Self::BooleanTrap { word } => Some(trap_help(word)),
             Self::WrongType { expected, found } => quote_help(expected, found),

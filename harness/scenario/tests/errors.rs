@@ -150,6 +150,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("advance-neither-form", "advance: 61m", "advance: { hubs: 61m }"),
     ("identity", "  pump-2: {", "  pump 2: {"),
     ("technique", "[T1499]", "[T149]"),
+    ("unknown-technique", "[T1499]", "[T1499.014, T9999]"),
     ("address", "  203.0.113.66:1883: sink", "  203.0.113.66: sink"),
     // The meaning.
     ("schema-version", "schema: 1", "schema: 2"),

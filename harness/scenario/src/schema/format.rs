@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{NamesSpec, NetworksSpec, RangeSpec};
+use crate::attack;
 use crate::duration::Span;
 use crate::problem::Problem;
 use crate::registry;
@@ -64,9 +65,13 @@ const NETWORK: Format = Format {
 const TECHNIQUE: Format = Format {
     name: "technique",
     pattern: r"^T[0-9]{4}(\.[0-9]{3})?$",
-    check: |text| match is_technique(text) {
-        true => Ok(()),
-        false => malformed(text, "a MITRE ATT&CK technique, such as `T1071` or `T1550.001`"),
+    check: |text| match (is_technique(text), attack::technique(text)) {
+        (false, _) => malformed(text, "a MITRE ATT&CK technique, such as `T1071` or `T1550.001`"),
+        (true, None) => {
+            let suggestion = attack::suggestion(text);
+            Err(Problem::UnknownTechnique { id: text.to_owned(), suggestion })
+        }
+        (true, Some(_)) => Ok(()),
     },
 };
 
