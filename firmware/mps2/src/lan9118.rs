@@ -71,7 +71,7 @@ const POLLS_MAX: u32 = 1_000_000;
 static WAKER: AtomicWaker = AtomicWaker::new();
 
 /// The controller with what watches it.
-pub struct Lan9118 {
+pub(crate) struct Lan9118 {
     mac: [u8; 6],
     received: Vec<u8>,
     port: Port,
@@ -89,7 +89,7 @@ impl Lan9118 {
     ///
     /// # Safety
     /// `address` must be the controller's of this board, used by this driver alone.
-    pub unsafe fn start(address: usize, mac: [u8; 6], tap: FrameTap) -> Self {
+    pub(crate) unsafe fn start(address: usize, mac: [u8; 6], tap: FrameTap) -> Self {
         // SAFETY: as the caller promises; the interrupt handler shares INT_EN and INT_STS alone.
         let registers = unsafe { Registers::at(address) };
         reset(registers);
@@ -107,7 +107,7 @@ impl Lan9118 {
     ///
     /// # Safety
     /// `address` must be the controller's of this board.
-    pub unsafe fn on_interrupt(address: usize) {
+    pub(crate) unsafe fn on_interrupt(address: usize) {
         // SAFETY: as the caller promises; the handler touches the interrupt registers only.
         let registers = unsafe { Registers::at(address) };
         registers.write(INT_EN, 0);
@@ -120,7 +120,7 @@ impl Lan9118 {
     ///
     /// # Safety
     /// `address` must be the controller's of this board, where [`Lan9118::start`] has set it up.
-    pub unsafe fn send_beside(address: usize, frame: &[u8]) {
+    pub(crate) unsafe fn send_beside(address: usize, frame: &[u8]) {
         // SAFETY: the transmit registers, which nobody else touches between two runs of the network's task.
         let registers = unsafe { Registers::at(address) };
         wait_until("room to send", || has_room(registers));
@@ -304,7 +304,7 @@ impl Driver for Lan9118 {
 }
 
 /// A frame that came in.
-pub struct Received<'a> {
+pub(crate) struct Received<'a> {
     frame: &'a mut [u8],
 }
 
@@ -315,7 +315,7 @@ impl RxToken for Received<'_> {
 }
 
 /// Room for one frame to go out.
-pub struct Transmit<'a> {
+pub(crate) struct Transmit<'a> {
     port: &'a mut Port,
 }
 

@@ -27,7 +27,7 @@ fn send(registers: Registers, bytes: &[u8]) {
 
 /// UART0, for people.
 #[derive(Clone, Copy, Debug)]
-pub struct Console {
+pub(crate) struct Console {
     registers: Registers,
 }
 
@@ -36,7 +36,7 @@ impl Console {
     ///
     /// # Safety
     /// `address` must be UART0's of this board, used by consoles alone.
-    pub unsafe fn open(address: usize) -> Self {
+    pub(crate) unsafe fn open(address: usize) -> Self {
         // SAFETY: as the caller promises.
         let registers = unsafe { Registers::at(address) };
         registers.write(BAUD_DIV, FASTEST);
@@ -45,14 +45,14 @@ impl Console {
     }
 
     /// Sends all of the text before it returns.
-    pub fn print(&self, text: &str) {
+    pub(crate) fn print(&self, text: &str) {
         send(self.registers, text.as_bytes());
     }
 }
 
 /// UART1, the link's byte stream.
 #[derive(Clone, Copy, Debug)]
-pub struct LinkUart {
+pub(crate) struct LinkUart {
     registers: Registers,
 }
 
@@ -61,7 +61,7 @@ impl LinkUart {
     ///
     /// # Safety
     /// `address` must be UART1's of this board, used by the link alone.
-    pub unsafe fn open(address: usize) -> Self {
+    pub(crate) unsafe fn open(address: usize) -> Self {
         // SAFETY: as the caller promises; the interrupt only drains DATA.
         let registers = unsafe { Registers::at(address) };
         registers.write(BAUD_DIV, FASTEST);
@@ -75,7 +75,7 @@ impl LinkUart {
     ///
     /// # Safety
     /// `address` must be UART1's of this board, where [`LinkUart::open`] has set it up.
-    pub unsafe fn on_receive<const BYTES: usize>(address: usize, ring: &ReceiveRing<BYTES>) {
+    pub(crate) unsafe fn on_receive<const BYTES: usize>(address: usize, ring: &ReceiveRing<BYTES>) {
         // SAFETY: reading DATA and clearing the interrupt are this handler's part of the UART.
         let registers = unsafe { Registers::at(address) };
         registers.write(INT_CLEAR, INT_RX);

@@ -16,14 +16,18 @@ struct Target {
 }
 
 const CORTEX_M3: &str = "thumbv7m-none-eabi";
+const CORTEX_M33: &str = "thumbv8m.main-none-eabihf";
 const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
 /// Every target, those first that the tests run.
-const TARGETS: [Target; 2] =
-    [Target { name: "mps2-an385", triple: CORTEX_M3 }, Target { name: "netduinoplus2", triple: CORTEX_M4F }];
+const TARGETS: [Target; 3] = [
+    Target { name: "mps2-an385", triple: CORTEX_M3 },
+    Target { name: "mps2-an505", triple: CORTEX_M33 },
+    Target { name: "netduinoplus2", triple: CORTEX_M4F },
+];
 
 /// The triples that a compiler is needed for.
-pub(crate) const TRIPLES: [&str; 2] = [CORTEX_M3, CORTEX_M4F];
+pub(crate) const TRIPLES: [&str; 3] = [CORTEX_M3, CORTEX_M33, CORTEX_M4F];
 
 /// Builds them and tells where the ELFs are: the same places whichever compiler built them.
 pub(crate) fn build(way: &Way) -> Result<Vec<PathBuf>> {
