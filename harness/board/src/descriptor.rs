@@ -126,6 +126,45 @@ pub struct ProbeSpec {
     pub connect_under_reset: bool,
     /// Where the configuration blob is written before the firmware runs.
     pub config_address: u64,
+    /// What tells the chip from any other. Nothing is written to a chip that reads otherwise.
+    #[serde(default)]
+    pub chip_id: Vec<ChipRegister>,
+}
+
+impl ProbeSpec {
+    /// USB vendor and product, where the board's file names them.
+    pub fn usb_ids(&self) -> Result<(Option<u16>, Option<u16>), String> {
+        let id = |text: &Option<String>| {
+            let Some(text) = text else { return Ok(None) };
+            let number = u16::from_str_radix(text, 16).ok().filter(|_| text.len() == 4);
+            number
+                .map(Some)
+                .ok_or_else(|| format!("`{text}` is no USB id: write four hexadecimal digits, e.g. \"0483\""))
+        };
+        Ok((id(&self.vid)?, id(&self.pid)?))
+    }
+}
+
+/// A register with a value that the board's chip is known by.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChipRegister {
+    /// Its name, e.g. `DBGMCU_IDCODE`.
+    pub name: String,
+    /// Where it is; without an address it is the debug port's identification register.
+    #[serde(default)]
+    pub address: Option<u64>,
+    /// What it reads.
+    pub value: u32,
+    /// The bits that count: revisions differ within one kind of chip.
+    #[serde(default = "ChipRegister::every_bit")]
+    pub mask: u32,
+}
+
+impl ChipRegister {
+    fn every_bit() -> u32 {
+        u32::MAX
+    }
 }
 
 /// The wire between probe and chip.
@@ -295,6 +334,9 @@ impl Board {
         if board.backend == Backend::Probe && (board.probe.is_none() || board.firmware.is_none()) {
             return Err("backend `probe` needs the sections `probe` and `firmware`".to_owned());
         }
+        if let Some(probe) = &board.probe {
+            probe.usb_ids()?;
+        }
         Ok(Self { id: id.to_owned(), ..board })
     }
 
@@ -372,7 +414,11 @@ mod tests {
         let probe = "probe: { vid: \"0483\", pid: \"374b\", speed_khz: 4000, config_address: 0x20020000 }\n";
         let board = Board::parse("x", &format!("{text}{probe}")).unwrap();
         assert_eq!(board.reset, [ResetKind::Soft, ResetKind::Nreset, ResetKind::Power]);
-        assert_eq!(board.probe.unwrap().protocol, WireProtocol::Swd);
+        let probe = board.probe.unwrap();
+        assert_eq!(probe.protocol, WireProtocol::Swd);
+        assert_eq!(probe.usb_ids(), Ok((Some(0x0483), Some(0x374b))));
+        let wrong = format!("{text}probe: {{ vid: \"483\", config_address: 0 }}\n");
+        assert!(Board::parse("x", &wrong).unwrap_err().contains("four hexadecimal digits"));
     }
 
     #[test]

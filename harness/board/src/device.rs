@@ -85,6 +85,12 @@ pub enum DeviceFault {
         /// What broke, and how that showed.
         error: String,
     },
+    /// The debug probe that holds the device is gone, or did not do what was asked.
+    #[error("probe-error: {error}")]
+    Probe {
+        /// What happened, and what was waited for.
+        error: String,
+    },
     /// Bytes on the link were no frames.
     #[error("the link to the firmware is damaged: {0}")]
     Link(hilarm_link::FrameError),

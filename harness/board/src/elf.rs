@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use object::{Object, ObjectSymbol};
 use sha2::{Digest, Sha256};
 
 /// A checked firmware image.
@@ -67,6 +68,13 @@ impl Elf {
     /// SHA-256 of the file, lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// The address of a symbol, where the image names it.
+    pub fn symbol(&self, name: &str) -> Option<u64> {
+        let bytes = std::fs::read(&self.path).ok()?;
+        let file = object::File::parse(&*bytes).ok()?;
+        file.symbol_by_name(name).filter(ObjectSymbol::is_definition).map(|symbol| symbol.address())
     }
 
     /// Whether the file on disk is still the one that was opened.

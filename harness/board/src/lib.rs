@@ -9,19 +9,23 @@ mod descriptor;
 mod device;
 mod elf;
 mod linked;
+mod local;
+#[cfg(feature = "probe")]
+pub mod probe;
 mod qemu;
 mod serial;
 mod sim;
 
 pub use descriptor::{
-    Backend, Board, BoardError, Capability, CoreArchitecture, EmulatorSpec, FirmwareSpec, LinkSpec, LinkVia,
-    ProbeSpec, QemuSpec, ResetKind, Timeouts, WireProtocol,
+    Backend, Board, BoardError, Capability, ChipRegister, CoreArchitecture, EmulatorSpec, FirmwareSpec,
+    LinkSpec, LinkVia, ProbeSpec, QemuSpec, ResetKind, Timeouts, WireProtocol,
 };
 pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 pub use elf::{Elf, ElfError};
 pub use linked::{
     Conduit, ConduitEnd, FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError, conduit,
 };
+pub use local::{LOCAL_FILE, LocalBoards, LocalUnit};
 pub use qemu::{QemuDevice, QemuError, QemuVersion, qemu_binary, qemu_version};
 pub use serial::{SerialAddress, SerialError, SerialWire, UsbMatch, UsbSerialPort, usb_serial_ports};
 pub use sim::SimDevice;

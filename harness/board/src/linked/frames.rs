@@ -40,6 +40,12 @@ impl FrameSocket {
         Ok(Self { socket, peer, mac })
     }
 
+    /// From now on the interface has this hardware address: its board lives several lives, each with its own.
+    #[cfg(feature = "probe")]
+    pub(crate) fn serve(&mut self, mac: [u8; 6]) {
+        self.mac = mac;
+    }
+
     /// Hands a frame to the interface; false when it had no room in time.
     pub(super) fn send(&self, frame: &[u8], give_up: Instant) -> Result<bool, WireError> {
         loop {
@@ -62,7 +68,7 @@ impl FrameSocket {
     }
 
     /// The next frame, if one has come.
-    pub(super) fn receive(&self) -> Result<Option<Received>, WireError> {
+    pub(crate) fn receive(&self) -> Result<Option<Received>, WireError> {
         let mut buffer = [0; FRAME_BYTES_MAX];
         loop {
             match self.socket.recv(&mut buffer) {
@@ -86,7 +92,7 @@ impl FrameSocket {
 }
 
 /// What came from the interface.
-pub(super) enum Received {
+pub(crate) enum Received {
     /// Traffic of the device.
     Frame(Vec<u8>),
     /// A message to the harness, which is no traffic.

@@ -36,7 +36,7 @@ impl Paths<'_> {
     pub(crate) fn frames_out(&self) -> std::path::PathBuf {
         self.folder.join("frames-q")
     }
-    fn console(&self) -> std::path::PathBuf {
+    pub(crate) fn console(&self) -> std::path::PathBuf {
         self.folder.join("console")
     }
     fn stderr(&self) -> std::path::PathBuf {

@@ -1,0 +1,144 @@
+//! A device on a board behind a debug probe, for one run. When the run is over the board goes back to where it came
+//! from, unless something befell it.
+
+use std::time::{Duration, Instant};
+
+use hilarm_link::{FromDevice, LogLevel};
+use hilarm_model::{Monotonic, Now};
+
+use super::emulator::Emulator;
+use super::rtt::Log;
+use super::{ProbeSession, Station};
+use crate::linked::{Host, LinkedDevice, WireError};
+use crate::{Device, DeviceFault, DeviceOutput, Stimulus};
+
+/// What a firmware that panics writes before its reason.
+const PANIC: &str = "PANIC: ";
+/// A wire may break a moment before what held it is known to be gone.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+type Home = Box<dyn FnOnce(Station) + Send>;
+
+/// Real firmware on a board behind a debug probe.
+pub struct ProbeDevice {
+    /// There until the end.
+    device: Option<LinkedDevice>,
+    station: Option<Station>,
+    faulted: bool,
+    home: Option<Home>,
+}
+
+impl ProbeDevice {
+    pub(super) fn new(device: LinkedDevice, station: Station) -> Self {
+        Self { device: Some(device), station: Some(station), faulted: false, home: None }
+    }
+
+    /// Where the board goes when the run is over and all is well.
+    pub(super) fn return_to(&mut self, home: Home) {
+        self.home = Some(home);
+    }
+
+    /// The board, as long as the run goes on.
+    pub fn station(&self) -> Option<&Station> {
+        self.station.as_ref()
+    }
+
+    /// Ends the run and gives the board back; nothing when something befell it.
+    pub fn into_station(mut self) -> Option<Station> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Option<Station> {
+        let (device, mut station) = (self.device.take()?, self.station.take()?);
+        station.take_back(device.into_parts());
+        // What befell a board is found out by opening it anew.
+        (!self.faulted && station.rest().is_ok()).then_some(station)
+    }
+
+    fn lives(&mut self) -> Result<(&mut LinkedDevice, &Station), DeviceFault> {
+        let over = || DeviceFault::Probe { error: "the run is over".to_owned() };
+        let (Some(device), Some(station)) = (&mut self.device, &self.station) else { return Err(over()) };
+        match station.gone() {
+            Some(error) => Err(DeviceFault::Probe { error }),
+            None => Ok((device, station)),
+        }
+    }
+}
+
+impl Device for ProbeDevice {
+    fn step(&mut self, stimulus: Stimulus, now: Now) -> Result<Vec<DeviceOutput>, DeviceFault> {
+        let stepped = self.lives().and_then(|(device, station)| {
+            let mut output = device.step(stimulus, now)?;
+            // Whenever the probe happened to look: for the reader, never for a verdict.
+            let lines = station.log().take().into_iter();
+            output.extend(
+                lines.map(|text| DeviceOutput::Report(FromDevice::Log { level: LogLevel::Info, text })),
+            );
+            Ok(output)
+        });
+        self.faulted |= stepped.is_err();
+        stepped
+    }
+
+    fn deadline(&self) -> Option<Monotonic> {
+        self.device.as_ref().and_then(LinkedDevice::deadline)
+    }
+}
+
+impl Drop for ProbeDevice {
+    fn drop(&mut self) {
+        if let (Some(station), Some(home)) = (self.finish(), self.home.take()) {
+            home(station);
+        }
+    }
+}
+
+/// Knows what the probe knows of the device.
+#[derive(Debug)]
+pub(super) struct ProbeHost {
+    session: ProbeSession,
+    emulator: Option<Emulator>,
+    log: Log,
+}
+
+impl ProbeHost {
+    pub(super) fn new(session: ProbeSession, emulator: Option<Emulator>, log: Log) -> Self {
+        Self { session, emulator, log }
+    }
+
+    /// The end of what the firmware said, over RTT or its console.
+    fn last_words(&self) -> String {
+        let log = self.log.tail();
+        if !log.is_empty() {
+            return log;
+        }
+        self.emulator.as_ref().map(Emulator::console_tail).unwrap_or_default()
+    }
+}
+
+impl Host for ProbeHost {
+    fn trouble(&mut self) -> Option<DeviceFault> {
+        if let Some(error) = self.session.gone() {
+            return Some(DeviceFault::Probe { error });
+        }
+        let said = self.last_words();
+        let (_, message) = said.split_once(PANIC)?;
+        Some(DeviceFault::Panicked { message: message.lines().next().unwrap_or_default().to_owned() })
+    }
+
+    fn lost(&mut self, doing: &'static str, error: &WireError) -> DeviceFault {
+        let give_up = Instant::now() + AFTERMATH;
+        while Instant::now() < give_up {
+            if let Some(fault) = self.trouble() {
+                return fault;
+            }
+            std::thread::yield_now();
+        }
+        DeviceFault::LinkLost { doing, error: error.to_string() }
+    }
+
+    fn detail(&self) -> String {
+        let said = self.last_words();
+        if said.is_empty() { said } else { format!("; log: {said}") }
+    }
+}
