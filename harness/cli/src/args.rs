@@ -32,6 +32,9 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Tell which rows of the catalogue a run has shown to fire, from its journals.
     Coverage(CoverageArgs),
+    /// Change each rule and each check of the hub in turn, and tell which changes no scenario notices.
+    #[command(after_help = MUTATE_EXIT_CODES)]
+    Mutate(MutateArgs),
     /// Serve the IoT Hub on a loopback address for any client.
     Hub(HubArgs),
     /// Boards.
@@ -111,6 +114,24 @@ pub(crate) struct CoverageArgs {
     /// Folder of the run; the newest under `.hilarm/runs` when absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
+}
+
+const MUTATE_EXIT_CODES: &str = "Exit codes:\n  \
+    0  some scenario notices every change that is one\n  \
+    1  a change survived, or a scenario does not pass as it is\n  \
+    2  a scenario or board file is wrong\n  \
+    4  there is no scenario";
+
+#[derive(Debug, Args)]
+pub(crate) struct MutateArgs {
+    /// Scenario files or folders; all of `scenarios/` when absent.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Tell of every mutant which scenario noticed it.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Mutants at once; the number of cores when absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod coverage;
 mod hub;
 mod lint;
 mod list;
+mod mutate;
 mod project;
 mod replay;
 mod review;
@@ -47,6 +48,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Review(review) => review::review(&project()?, &review),
         Command::Replay(replay) => replay::replay(&replay.journal),
         Command::Coverage(args) => coverage::coverage(&project()?, &args),
+        Command::Mutate(args) => mutate::mutate(&project()?, &args),
         Command::Hub(hub) => hub::hub(&hub),
         Command::Boards(BoardsCommand::List { json }) => boards::list(&project()?, json),
     }

@@ -12,6 +12,7 @@ mod journal;
 mod judge;
 mod longer;
 mod matching;
+pub mod mutate;
 mod provision;
 mod replay;
 pub mod report;

@@ -7,7 +7,7 @@ fn a_run_in_a_subfolder_finds_the_project_and_keeps_the_id() {
     let project = Project::new(&[SAS_EXPIRED, TEN_MINUTES]);
     let mut command = project.command(&["run", "--board", "sim", "--json", "-", "sas-expired.yaml"]);
     let outcome = finish(command.current_dir(project.path("scenarios/device")).spawn().unwrap());
-    outcome.expect(0, &["\"scenario\":\"device/sas-expired\"", "1 trial, runs: 4 pass"]);
+    outcome.expect(0, &["\"scenario\":\"device/sas-expired\"", "1 trial, runs: 6 pass"]);
     assert!(project.path(".hilarm/runs").is_dir(), "what runs leave behind is in the project");
 }
 

@@ -1,0 +1,72 @@
+//! Folding a recorded run by other rules. A rule depends on records alone, never on another rule: only what is
+//! replaced is folded anew, over the records that it looks at, and joins the baseline's alerts of the others.
+
+use std::borrow::Cow;
+
+use hilarm_defender::{Defender, EventKind};
+use hilarm_model::{HubEvent, HubRecord};
+
+use super::baseline::Case;
+use super::mutant::Fold;
+
+/// Whether the run is judged otherwise when these rules replace the original ones.
+pub(super) fn kills(case: &Case, fold: &Fold) -> bool {
+    let mut defender = Defender::with_rules(fold.rules.iter().cloned());
+    let mut ordinals = Vec::new();
+    for (ordinal, record) in case.records.iter().enumerate() {
+        if concerns(fold, &record.event) {
+            ordinals.push(ordinal as u64);
+            defender.handle(&shifted(fold, record));
+        }
+    }
+    defender.finish(case.end);
+    let original = |at: u64| {
+        let handled = usize::try_from(at).ok().and_then(|at| ordinals.get(at));
+        handled.copied().unwrap_or(case.records.len() as u64)
+    };
+    let replaced = |slug: &str| fold.replaced.contains(&slug);
+    let mut alerts: Vec<_> = case.alerts.iter().filter(|alert| !replaced(alert.slug)).cloned().collect();
+    for mut alert in defender.alerts().iter().cloned() {
+        alert.raised_by = alert.raised_by.map(original);
+        if let Some(unshift) = &fold.unshift {
+            unshift(&mut alert);
+        }
+        alerts.push(alert);
+    }
+    let kept = case.recommendations.iter().filter(|raised| !replaced(raised.slug));
+    let mut recommendations: Vec<_> = kept.cloned().collect();
+    for mut raised in defender.recommendations().iter().cloned() {
+        raised.raised_by = original(raised.raised_by);
+        recommendations.push(raised);
+    }
+    case.fails(&alerts, &recommendations, |slug| {
+        if replaced(slug) {
+            defender.considered(slug)
+        } else {
+            case.considered.get(slug).copied().unwrap_or_default()
+        }
+    })
+}
+
+fn shifted<'a>(fold: &Fold, record: &'a HubRecord) -> Cow<'a, HubRecord> {
+    let Some(shift) = &fold.shift else { return Cow::Borrowed(record) };
+    let mut record = record.clone();
+    shift(&mut record);
+    Cow::Owned(record)
+}
+
+/// Configuration concerns every rule, other events those that look at their kind.
+fn concerns(fold: &Fold, event: &HubEvent) -> bool {
+    let configures = matches!(
+        event,
+        HubEvent::MonitoringStarted
+            | HubEvent::DeviceRegistered { .. }
+            | HubEvent::DeviceRemoved { .. }
+            | HubEvent::SecurityGroupConfigured { .. }
+            | HubEvent::SecurityGroupRemoved { .. }
+            | HubEvent::ProfileConfigured(_)
+            | HubEvent::DefenderTuned(_)
+    );
+    let looks_at = |kind| fold.rules.iter().any(|rule| rule.detection.trigger.on().contains(&kind));
+    configures || EventKind::of(event).is_some_and(looks_at)
+}

@@ -1,0 +1,112 @@
+//! A mutant: what of a rule is changed, as another value of it.
+
+use std::sync::Arc;
+
+use hilarm_defender::{Alert, Rule};
+use hilarm_hub::Authentication;
+use hilarm_model::{HubEvent, HubRecord};
+
+/// A change of what a rule gets to see. A rule compares, so a shifted operand is a shifted comparison.
+pub(super) type Shift = Arc<dyn Fn(&mut HubRecord) + Send + Sync>;
+
+/// Takes the shift out of what an alert shows of its operands: they are not what was changed.
+pub(super) type Unshift = Arc<dyn Fn(&mut Alert) + Send + Sync>;
+
+/// One changed rule.
+pub(super) struct Mutant {
+    /// The row of the catalogue, or the hub's table of checks.
+    pub(super) rule: String,
+    /// What is changed, in a few words.
+    pub(super) change: String,
+    /// Why nothing can tell it from the original, where nothing can.
+    pub(super) equivalent: Option<&'static str>,
+    /// The detection whose scenarios are nearest to it.
+    pub(super) detects: &'static str,
+    pub(super) how: How,
+}
+
+/// How a mutant is tried out.
+pub(super) enum How {
+    /// Recorded journals are folded by it.
+    Fold(Fold),
+    /// Scenarios run again on a hub that judges credentials like this.
+    Hub(Authentication),
+}
+
+/// Other rules in the place of some of the catalogue's.
+#[derive(Clone)]
+pub(super) struct Fold {
+    /// Slugs of the rules that are replaced.
+    pub(super) replaced: Vec<&'static str>,
+    /// What replaces them.
+    pub(super) rules: Vec<Rule>,
+    pub(super) shift: Option<Shift>,
+    pub(super) unshift: Option<Unshift>,
+}
+
+impl Fold {
+    /// The rule itself.
+    pub(super) fn of(rule: &Rule) -> Self {
+        Self::of_all(std::slice::from_ref(rule))
+    }
+
+    /// The rules themselves.
+    pub(super) fn of_all(rules: &[Rule]) -> Self {
+        let replaced = rules.iter().map(|rule| rule.detection.slug).collect();
+        Self { replaced, rules: rules.to_vec(), shift: None, unshift: None }
+    }
+
+    /// With changed rules.
+    pub(super) fn changed(mut self, change: impl Fn(&mut Rule)) -> Self {
+        self.rules.iter_mut().for_each(change);
+        self
+    }
+
+    /// With changed events.
+    pub(super) fn seeing(self, shift: impl Fn(&mut HubEvent) + Send + Sync + 'static) -> Self {
+        self.shifted(move |record| shift(&mut record.event))
+    }
+
+    /// With changed records.
+    pub(super) fn shifted(mut self, shift: impl Fn(&mut HubRecord) + Send + Sync + 'static) -> Self {
+        self.shift = Some(Arc::new(shift));
+        self
+    }
+
+    /// With what its alerts show of a shifted operand shifted back.
+    pub(super) fn showing(mut self, unshift: impl Fn(&mut Alert) + Send + Sync + 'static) -> Self {
+        self.unshift = Some(Arc::new(unshift));
+        self
+    }
+}
+
+impl Mutant {
+    /// A changed row of the catalogue.
+    pub(super) fn of_row(rule: &Rule, change: impl Into<String>, fold: Fold) -> Self {
+        let slug = rule.detection.slug;
+        Self {
+            rule: slug.to_owned(),
+            change: change.into(),
+            equivalent: None,
+            detects: slug,
+            how: How::Fold(fold),
+        }
+    }
+
+    /// A changed check of the hub.
+    pub(super) fn of_hub(
+        table: &str,
+        change: impl Into<String>,
+        detects: &'static str,
+        authentication: Authentication,
+    ) -> Self {
+        let rule = format!("hub: {table}");
+        Self { rule, change: change.into(), equivalent: None, detects, how: How::Hub(authentication) }
+    }
+
+    /// Named as the same as the original, for this reason.
+    pub(super) fn equivalent(mut self, reason: Option<&'static str>) -> Self {
+        self.equivalent = reason;
+        self
+    }
+}

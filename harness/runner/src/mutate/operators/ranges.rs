@@ -1,0 +1,117 @@
+//! Mutants of range rules: either end off by one, the window halved and doubled, its edge, its origin, and the
+//! group whose rules hold. The ends reach the defender as configuration: a shifted end is a shifted
+//! comparison, and alerts show the end that was configured.
+
+use std::time::Duration;
+
+use hilarm_defender::{Alert, RangeBreach, Rule, Trigger};
+use hilarm_model::{HubEvent, InvalidRange, RangeRule, RangeRuleType};
+
+use super::super::mutant::{Fold, Mutant};
+
+const A_MICROSECOND: Duration = Duration::from_micros(1);
+const A_SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn mutants(row: &Rule) -> Vec<Mutant> {
+    let Trigger::CountInWindow { rule, .. } = row.detection.trigger else { return Vec::new() };
+    let end = |change: &str, with: fn(&RangeRule) -> Ruled, show: fn(&mut RangeBreach)| {
+        let fold = Fold::of(row).seeing(move |event| configure(event, rule, with)).showing(shown(show));
+        Mutant::of_row(row, change, fold)
+    };
+    vec![
+        end(
+            "max one higher: n > max + 1",
+            |range| RangeRule::new(range.min(), range.max().saturating_add(1), range.window()),
+            |breach| breach.max -= 1,
+        ),
+        end(
+            "max one lower: n >= max",
+            |range| RangeRule::new(range.min(), range.max().saturating_sub(1), range.window()),
+            |breach| breach.max += 1,
+        ),
+        end(
+            "min one higher: n <= min",
+            |range| RangeRule::new(range.min().saturating_add(1), range.max(), range.window()),
+            |breach| breach.min -= 1,
+        ),
+        end(
+            "min one lower: n < min - 1",
+            |range| RangeRule::new(range.min().saturating_sub(1), range.max(), range.window()),
+            |breach| breach.min += 1,
+        ),
+        end(
+            "window halved",
+            |range| RangeRule::new(range.min(), range.max(), range.window() / 2),
+            |breach| breach.window *= 2,
+        ),
+        end(
+            "window doubled",
+            |range| RangeRule::new(range.min(), range.max(), range.window() * 2),
+            |breach| breach.window /= 2,
+        ),
+    ]
+}
+
+type Ruled = Result<RangeRule, InvalidRange>;
+
+/// Puts another range in the place of the configured one; one that cannot be is left alone.
+fn configure(event: &mut HubEvent, rule: RangeRuleType, with: fn(&RangeRule) -> Ruled) {
+    if let HubEvent::SecurityGroupConfigured { group, .. } = event
+        && let Some(range) = group.ranges.get_mut(&rule)
+        && let Ok(other) = with(range)
+    {
+        *range = other;
+    }
+}
+
+fn shown(show: fn(&mut RangeBreach)) -> impl Fn(&mut Alert) + Send + Sync + 'static {
+    move |alert| {
+        if let Some(range) = &mut alert.range {
+            show(range);
+        }
+    }
+}
+
+/// Mutants of what all range rules share.
+pub(super) fn of_all(rows: &[Rule]) -> Vec<Mutant> {
+    let count = |row: &&Rule| matches!(row.detection.trigger, Trigger::CountInWindow { .. });
+    let ranges: Vec<Rule> = rows.iter().filter(count).cloned().collect();
+    let grouped = |row: &&Rule| {
+        matches!(row.detection.trigger, Trigger::CountInWindow { .. } | Trigger::AllowList { .. })
+    };
+    let grouped: Vec<Rule> = rows.iter().filter(grouped).cloned().collect();
+    let later = |by: Duration| {
+        Fold::of_all(&ranges).shifted(move |record| {
+            if record.event == HubEvent::MonitoringStarted {
+                record.at = record.at + by;
+            }
+        })
+    };
+    let mutant = |change: &str, fold| Mutant {
+        rule: "range rules".to_owned(),
+        change: change.to_owned(),
+        equivalent: None,
+        detects: "d2c-mqtt",
+        how: super::super::mutant::How::Fold(fold),
+    };
+    vec![
+        mutant("an event on the edge belongs to the window before", later(A_MICROSECOND)),
+        mutant("windows begin a second late", later(A_SECOND)),
+        mutant(
+            "every device is in the default group",
+            Fold::of_all(&grouped).seeing(|event| {
+                if let HubEvent::DeviceRegistered { security_group, .. } = event {
+                    "default".clone_into(security_group);
+                }
+            }),
+        ),
+        mutant(
+            "the profile is always extended",
+            Fold::of_all(&ranges).seeing(|event| {
+                if let HubEvent::ProfileConfigured(profile) = event {
+                    *profile = hilarm_model::Profile::Extended;
+                }
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,127 @@
+//! What became of the mutants, as a person reads it.
+
+use std::fmt;
+
+/// What became of all mutants.
+#[derive(Clone, Debug)]
+pub struct MutationReport {
+    /// Every mutant, in the order of the catalogue, the hub's last.
+    pub tried: Vec<Tried>,
+    /// Rows without mutants, since nothing can provoke them.
+    pub out_of_reach: Vec<OutOfReach>,
+}
+
+/// A mutant and its fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The row of the catalogue, or the hub's table of checks.
+    pub rule: String,
+    /// What was changed.
+    pub change: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a mutant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A run does not pass with it.
+    Killed {
+        /// The scenario.
+        scenario: String,
+        /// The run.
+        variant: String,
+    },
+    /// Every run passes with it, although it is another rule.
+    Survived {
+        /// The scenario that should have noticed, if any is about the rule.
+        nearest: Option<String>,
+    },
+    /// Every run passes with it, and nothing could tell it from the original.
+    Equivalent {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// A row of the catalogue without mutants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutOfReach {
+    /// Slug of the row.
+    pub rule: &'static str,
+    /// Why nothing can provoke it.
+    pub reason: &'static str,
+}
+
+impl MutationReport {
+    /// Mutants that no scenario noticed.
+    pub fn survivors(&self) -> impl Iterator<Item = &Tried> {
+        self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Survived { .. }))
+    }
+
+    /// Mutants that are the same as the original.
+    pub fn equivalents(&self) -> impl Iterator<Item = &Tried> {
+        self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Equivalent { .. }))
+    }
+}
+
+impl fmt::Display for MutationReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for OutOfReach { rule, reason } in &self.out_of_reach {
+            writeln!(f, "{:>12} {rule}: {reason}", "OUT OF REACH")?;
+        }
+        for tried in self.equivalents().chain(self.survivors()) {
+            writeln!(f, "{tried}")?;
+        }
+        let (all, survived, equivalent) =
+            (self.tried.len(), self.survivors().count(), self.equivalents().count());
+        let killed = all - survived - equivalent;
+        write!(f, "{all} mutants, {killed} killed, {survived} survived, {equivalent} equivalent")
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, change, fate } = self;
+        match fate {
+            Fate::Killed { scenario, variant } => {
+                write!(f, "{:>12} {rule}: {change}; by {scenario} ({variant})", "KILLED")
+            }
+            Fate::Survived { nearest: Some(nearest) } => {
+                write!(f, "{:>12} {rule}: {change}; nearest scenario {nearest}", "SURVIVED")
+            }
+            Fate::Survived { nearest: None } => {
+                write!(f, "{:>12} {rule}: {change}; no scenario is about it", "SURVIVED")
+            }
+            Fate::Equivalent { reason } => write!(f, "{:>12} {rule}: {change}; {reason}", "EQUIVALENT"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(change: &str, fate: Fate) -> Tried {
+        Tried { rule: "sas-expired".to_owned(), change: change.to_owned(), fate }
+    }
+
+    #[test]
+    fn survivors_and_equivalents_are_named_and_all_are_counted() {
+        let killed = Fate::Killed { scenario: "device/x".to_owned(), variant: "main".to_owned() };
+        let nearest = Some("device/sas-expired".to_owned());
+        let report = MutationReport {
+            tried: vec![
+                tried("disabled", killed),
+                tried("severity Medium", Fate::Survived { nearest }),
+                tried("scope hub", Fate::Equivalent { reason: "there is but one" }),
+            ],
+            out_of_reach: vec![OutOfReach { rule: "d2c-amqp", reason: "nothing speaks it" }],
+        };
+        let text = "OUT OF REACH d2c-amqp: nothing speaks it\n  \
+                    EQUIVALENT sas-expired: scope hub; there is but one\n    \
+                    SURVIVED sas-expired: severity Medium; nearest scenario device/sas-expired\n\
+                    3 mutants, 1 killed, 1 survived, 1 equivalent";
+        assert_eq!(report.to_string(), text);
+    }
+}
