@@ -60,6 +60,9 @@ impl Device {
     pub fn new(parts: Parts) -> &'static Self {
         let Parts { target, config, randomness, wire, pace, buffers } = parts;
         let boot_nonce = randomness.number(Purpose::BootNonce);
+        // A log that outlives a reset is cut here.
+        #[cfg(target_os = "none")]
+        crate::rtt::print(&format!("boot {boot_nonce:016x}: {}", banner(target, &config)));
         DEVICE.init(Self {
             link: Link::new(wire, pace),
             frames: Counters::default(),

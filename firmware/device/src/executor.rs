@@ -3,7 +3,7 @@
 //! QEMU takes WFE on this profile for a no-op, so embassy's stock executor would spin. WFI within a critical
 //! section loses no wake-up: a pending interrupt ends it also while masked.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use embassy_executor::{Spawner, raw};
 use static_cell::StaticCell;
@@ -13,6 +13,11 @@ use crate::idle::{IdlePath, IdleReporter};
 
 static EXECUTOR: StaticCell<raw::Executor> = StaticCell::new();
 static PENDED: AtomicBool = AtomicBool::new(false);
+
+/// Counts the executor's rounds: a debug probe that sees it stand still knows that the firmware hangs. Found by its
+/// name.
+#[unsafe(export_name = "HILARM_HEARTBEAT")]
+static HEARTBEAT: AtomicU32 = AtomicU32::new(0);
 
 /// Embassy calls this from tasks and interrupts whenever a task becomes ready.
 #[unsafe(export_name = "__pender")]
@@ -27,6 +32,8 @@ pub fn run(device: &'static Device, idle: IdlePath, spawn: impl FnOnce(Spawner))
     let mut reporter = IdleReporter::new(device, idle);
     spawn(executor.spawner());
     loop {
+        // One writer, so no read-modify-write is needed, which not every core has.
+        HEARTBEAT.store(HEARTBEAT.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         while PENDED.swap(false, Ordering::AcqRel) {
             // SAFETY: polled here only, from thread mode, never from within a task.
             unsafe { executor.poll() };

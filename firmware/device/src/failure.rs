@@ -22,6 +22,7 @@ struct Console(Print);
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        crate::rtt::print(text);
         (self.0)(text);
         Ok(())
     }

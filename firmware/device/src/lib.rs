@@ -24,6 +24,8 @@ mod port;
 mod registers;
 mod ring;
 mod rng;
+#[cfg(target_os = "none")]
+mod rtt;
 mod time;
 mod tls;
 mod transport;

@@ -111,7 +111,9 @@ impl Guard {
     }
 }
 
-/// The count and its complement: memory holds noise after power-on, and stays over a reset.
+/// The count and its complement: memory holds noise after power-on, and stays over a reset. A debug probe that makes
+/// a reset look like power-on wipes it, and finds it by its name.
+#[unsafe(export_name = "HILARM_BOOTS")]
 #[unsafe(link_section = ".uninit.boots")]
 static mut BOOTS: [MaybeUninit<u32>; 2] = [MaybeUninit::uninit(); 2];
 
