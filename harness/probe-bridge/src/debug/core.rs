@@ -118,6 +118,7 @@ impl<M: Machine> Core<M> {
         let Some(control) = Control::from_write(word) else { return Ok(()) };
         // A catch of the reset may have halted it before C_DEBUGEN was set; setting it lets nothing go.
         let enables_debug = control.debug_enable && !self.debug_enabled;
+        let disables_debug = !control.debug_enable && self.debug_enabled;
         self.debug_enabled = control.debug_enable;
         self.interrupts_masked = control.mask_interrupts;
         match self.state {
@@ -126,6 +127,7 @@ impl<M: Machine> Core<M> {
             RunState::Halted if control.debug_enable && control.step => self.step(),
             RunState::Halted if enables_debug => Ok(()),
             RunState::Halted => self.run(),
+            RunState::Running if disables_debug => self.rearm(),
             RunState::Running | RunState::Paused | RunState::LockedUp => Ok(()),
         }
     }

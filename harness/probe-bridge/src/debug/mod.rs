@@ -13,4 +13,6 @@ pub(crate) mod memory_map;
 pub(crate) mod vectors;
 
 #[cfg(test)]
-mod fake;
+mod core_tests;
+#[cfg(test)]
+pub(crate) mod fake;

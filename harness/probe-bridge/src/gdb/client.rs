@@ -80,13 +80,18 @@ impl Client {
             let feature = self.read_document(name)?;
             self.registers.add_feature(&feature);
         }
-        Ok(())
+        // What every Cortex-M has, and nothing else does.
+        match ["r0", "sp", "lr", "pc", "xpsr"].into_iter().find(|name| self.registers.number(name).is_none())
+        {
+            Some(name) => Err(LinkError::Garbled(format!("registers without {name}: no Cortex-M"))),
+            None => Ok(()),
+        }
     }
 
     fn read_document(&mut self, name: &str) -> Result<String, LinkError> {
         let mut document = Vec::new();
         for _ in 0..XML_PIECES_MAX {
-            let reply = self.request(&format!("qXfer:features:read:{name}:{:x},ffb", document.len()))?;
+            let reply = self.request(format!("qXfer:features:read:{name}:{:x},ffb", document.len()))?;
             let (more, text) = reply.split_first().ok_or_else(|| garbled("document", &reply))?;
             document.extend_from_slice(text);
             match more {
@@ -104,7 +109,7 @@ impl Client {
         while memory.len() < length {
             let at = address.wrapping_add(memory.len() as u32);
             let size = CHUNK_BYTES.min(length - memory.len());
-            let reply = self.request(&format!("m{at:x},{size:x}"))?;
+            let reply = self.request(format!("m{at:x},{size:x}"))?;
             match hex::bytes(&reply) {
                 Some(bytes) if bytes.len() == size => memory.extend(bytes),
                 _ => return Err(refused_or_garbled("a read of memory", at, &reply)),
@@ -134,7 +139,7 @@ impl Client {
 
     /// A register's bytes, least significant first.
     pub(crate) fn read_register(&mut self, number: u32) -> Result<Vec<u8>, LinkError> {
-        let reply = self.request(&format!("p{number:x}"))?;
+        let reply = self.request(format!("p{number:x}"))?;
         match hex::bytes(&reply) {
             Some(bytes) if !bytes.is_empty() => Ok(bytes),
             _ => Err(refused_or_garbled("a read of register", number, &reply)),

@@ -6,3 +6,6 @@ pub(crate) mod client;
 pub(crate) mod hex;
 pub(crate) mod packet;
 pub(crate) mod target_xml;
+
+#[cfg(test)]
+mod client_tests;

@@ -54,6 +54,7 @@ pub(crate) fn dismiss(stream: &mut impl Write) {
     let _ = stream.write_all(UNDECODABLE);
 }
 
+/// One debugger's endpoints.
 #[derive(Debug, Default)]
 struct Session {
     deframer: cobs::Deframer,
@@ -108,5 +109,85 @@ impl Session {
         self.debug_port.clear_fault();
         swd::encode(&responses, replies);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::CoreKind;
+    use crate::debug::fake::FakeMachine;
+
+    /// A debugger that has sent all that it will send.
+    struct Debugger {
+        sent: io::Cursor<Vec<u8>>,
+        received: Vec<u8>,
+    }
+
+    impl Read for Debugger {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.sent.read(buffer)
+        }
+    }
+
+    impl Write for Debugger {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.received.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn conversation(sent: Vec<u8>) -> (SessionEnd, Vec<u8>) {
+        let mut core = Core::new(FakeMachine::default(), CoreKind::Armv7m, false);
+        let mut debugger = Debugger { sent: io::Cursor::new(sent), received: Vec::new() };
+        let end = serve(&mut debugger, &mut core);
+        (end, debugger.received)
+    }
+
+    #[test]
+    fn the_drivers_first_packets_are_answered_and_its_end_is_told() {
+        let root = cobs::encode(&[0, 0x00, 0x10]);
+        let wire = cobs::encode(&[1, 0x02]);
+        let (end, received) = conversation([root, wire].concat());
+        assert!(matches!(end, SessionEnd::Closed));
+        let identified = cobs::encode(b"\0probe-rs,v01\x00\x6c\xdc\x02");
+        let port = cobs::encode(&[1, 0x01, 0x77, 0x14, 0xA0, 0x2B]);
+        assert_eq!(received, [&identified, &port, UNDECODABLE].concat());
+    }
+
+    #[test]
+    fn a_packet_for_nobody_ends_the_connection() {
+        for packet in [cobs::encode(&[2, 0]), cobs::encode(&[]), vec![9, 1, 0]] {
+            let (end, received) = conversation(packet);
+            assert!(matches!(end, SessionEnd::Protocol(_)), "{end}");
+            assert_eq!(received, UNDECODABLE);
+        }
+    }
+
+    #[test]
+    fn what_follows_a_fault_in_its_packet_is_dropped() {
+        let set_address = [0x05, 0, 0, 0, 0x90];
+        let wire = [&[1][..], &set_address, &[0x0F, 0x0F, 0x0E]].concat();
+        let (_, received) = conversation(cobs::encode(&wire));
+        assert_eq!(received, [cobs::encode(&[1, 0x11, 0x14]), UNDECODABLE.to_vec()].concat());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_debugger_sends_the_connection_ends(
+            garbage in prop::collection::vec(any::<u8>(), 0..200),
+            packets in prop::collection::vec((0u8..2, prop::collection::vec(any::<u8>(), 0..40)), 0..8),
+        ) {
+            let framed = packets.iter().flat_map(|(to, body)| cobs::encode(&[&[*to], &body[..]].concat()));
+            let (_, received) = conversation(framed.chain(garbage.iter().copied()).collect());
+            prop_assert!(received.ends_with(UNDECODABLE));
+        }
     }
 }

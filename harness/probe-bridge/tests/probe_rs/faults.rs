@@ -104,7 +104,7 @@ fn a_sleeping_core_halts_dumps_and_runs_again(board: Board) {
     let asleep = board.image.count_instruction() + 0x18;
     await_halt_at(&mut core, asleep);
     let ram = u64::from(board.image.ram);
-    CoreDump::dump_core(&mut core, vec![ram..ram + 64]).unwrap();
+    CoreDump::dump_core(&mut core, vec![ram..ram + 64, 0xE000_ED00..0xE000_ED40]).unwrap();
     core.run().unwrap();
     assert_eq!(core.status().unwrap(), CoreStatus::Running);
     core.reset_and_halt(LIMIT).unwrap();

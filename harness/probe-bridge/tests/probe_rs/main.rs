@@ -1,4 +1,5 @@
 //! The stock probe-rs library on QEMU through the bridge, on a Cortex-M3 and a Cortex-M33.
+#![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 
 /// Makes one test of each function for each board.
 macro_rules! on_each_board {

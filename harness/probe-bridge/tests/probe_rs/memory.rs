@@ -44,7 +44,7 @@ fn a_long_block_crosses_the_address_counter(board: Board) {
     let mut session = attach(&bridge, board);
     let mut core = session.core(0).unwrap();
     let at = u64::from(board.image.ram) + 0x3F0;
-    let sent: Vec<u8> = (0..50_000_u32).map(|index| (index * 7 >> 3) as u8).collect();
+    let sent: Vec<u8> = (0..50_000_u32).map(|index| ((index * 7) >> 3) as u8).collect();
     core.write(at, &sent).unwrap();
     let mut found = vec![0; sent.len()];
     core.read(at, &mut found).unwrap();
