@@ -138,6 +138,11 @@ impl Decoder {
         Self::default()
     }
 
+    /// Bytes of a frame that has begun and not ended.
+    pub fn unfinished_bytes(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Takes one byte; answers when it completes a frame or reveals a damaged one.
     pub(crate) fn push_raw(&mut self, byte: u8) -> Option<Result<RawFrame, FrameError>> {
         if byte != 0 {
@@ -222,7 +227,8 @@ mod tests {
         for _ in 0..MAX_FRAME_BYTES * 3 {
             assert_eq!(decoder.push_raw(1), None);
         }
-        assert!(decoder.pending.len() <= MAX_FRAME_BYTES);
+        assert!(decoder.unfinished_bytes() <= MAX_FRAME_BYTES);
         assert_eq!(decoder.push_raw(0), Some(Err(FrameError::TooLong)));
+        assert_eq!(decoder.unfinished_bytes(), 0);
     }
 }

@@ -91,6 +91,19 @@ pub enum DeviceFault {
         /// What happened, and what was waited for.
         error: String,
     },
+    /// A line talks, and nothing on it is our firmware's.
+    #[error(
+        "waited {limit:?} for the firmware to boot: {bytes} bytes came that are no frames of the link, beginning \
+         `{sample}`; another speed, or a firmware without this link?"
+    )]
+    Garbage {
+        /// The limit.
+        limit: Duration,
+        /// How many.
+        bytes: usize,
+        /// The first of them, escaped.
+        sample: String,
+    },
     /// Bytes on the link were no frames.
     #[error("the link to the firmware is damaged: {0}")]
     Link(hilarm_link::FrameError),

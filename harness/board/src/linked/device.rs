@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::frames::Received;
 use super::ledger::Ledger;
+use super::noise::{Noise, is_boot, is_noise};
 use super::readiness::wait;
 use super::{Frames, Host, Wire, WireError};
 use crate::{Device, DeviceFault, DeviceOutput, Stimulus, Timeouts};
@@ -19,6 +20,8 @@ use crate::{Device, DeviceFault, DeviceOutput, Stimulus, Timeouts};
 const TROUBLE_POLL: Duration = Duration::from_millis(200);
 /// How often a wire without a descriptor is asked.
 const BLIND_POLL: Duration = Duration::from_millis(1);
+/// Ends a frame of the link; alone it is none.
+const DELIMITER: u8 = 0;
 /// Reads before the time limit is looked at again, so that a firmware that never falls silent is bounded too.
 const READS_MAX: u32 = 64;
 
@@ -43,6 +46,8 @@ pub struct LinkedDevice {
     outbox: Vec<u8>,
     ledger: Ledger,
     limit: Duration,
+    /// What a noisy wire has said before the firmware did.
+    noise: Noise,
     /// Output of the boot, before anyone asked.
     pending: Vec<DeviceOutput>,
 }
@@ -59,13 +64,16 @@ impl LinkedDevice {
     /// Takes over a device that boots now, or has just done so with nobody reading before, and waits until it
     /// is idle for the first time.
     pub fn boot(parts: Parts, limits: Timeouts) -> Result<Self, DeviceFault> {
+        // A delimiter ends whatever the device has taken for the beginning of a frame.
+        let outbox = if parts.wire.is_noisy() { vec![DELIMITER] } else { Vec::new() };
         let mut device = Self {
             parts,
             encoder: Encoder::new(),
             decoder: Decoder::new(),
-            outbox: Vec::new(),
+            outbox,
             ledger: Ledger::new(),
             limit: limits.boot,
+            noise: Noise::default(),
             pending: Vec::new(),
         };
         let mut output = Vec::new();
@@ -204,14 +212,25 @@ impl LinkedDevice {
         for _ in 0..READS_MAX {
             match self.parts.wire.receive(&mut buffer) {
                 Ok(0) => break,
-                Ok(length) => {
-                    for &byte in &buffer[..length] {
-                        if let Some(message) = self.decoder.push::<FromDevice>(byte) {
-                            self.take(message.map_err(|error| self.link_fault(error))?, arrivals)?;
-                        }
-                    }
-                }
+                Ok(length) => self.decode(&buffer[..length], arrivals)?,
                 Err(error) => return Err(self.lost("reading the link", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, bytes: &[u8], arrivals: &mut Arrivals) -> Result<(), DeviceFault> {
+        for &byte in bytes {
+            let waits_for_boot = self.ledger.boot_nonce().is_none() && self.parts.wire.is_noisy();
+            if waits_for_boot {
+                self.noise.add(byte);
+            }
+            match self.decoder.push::<FromDevice>(byte) {
+                None => {}
+                Some(Ok(message)) if waits_for_boot && !is_boot(&message) => {}
+                Some(Ok(message)) => self.take(message, arrivals)?,
+                Some(Err(error)) if waits_for_boot && is_noise(error) => {}
+                Some(Err(error)) => return Err(self.link_fault(error)),
             }
         }
         Ok(())
@@ -251,11 +270,21 @@ impl LinkedDevice {
     }
 
     fn silent(&mut self, waited_for: &str) -> DeviceFault {
-        self.parts.host.trouble().unwrap_or_else(|| DeviceFault::Silent {
+        if let Some(trouble) = self.parts.host.trouble() {
+            return trouble;
+        }
+        if self.ledger.boot_nonce().is_none() && self.noise.bytes > 0 {
+            return self.noise.fault(self.limit);
+        }
+        let unfinished = match self.decoder.unfinished_bytes() {
+            0 => String::new(),
+            bytes => format!("; the link stopped in the middle of a frame, after {bytes} bytes"),
+        };
+        DeviceFault::Silent {
             waited_for: waited_for.to_owned(),
             limit: self.limit,
-            detail: self.parts.host.detail(),
-        })
+            detail: unfinished + &self.parts.host.detail(),
+        }
     }
 
     fn lost(&mut self, doing: &'static str, error: &WireError) -> DeviceFault {

@@ -9,6 +9,7 @@ mod device;
 mod frames;
 mod host;
 mod ledger;
+mod noise;
 pub(crate) mod readiness;
 mod wire;
 

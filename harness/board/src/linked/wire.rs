@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// Why a wire no longer carries anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,20 @@ pub trait Wire: Send + fmt::Debug {
     /// What to wait on: readable when bytes have come or the wire broke, writable when there is room. A wire
     /// without one is asked again and again.
     fn readiness(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Whether bytes may come that our firmware never sent: a boot loader's, or those of a line with loose ends.
+    /// Then all is noise until the firmware says that it has booted.
+    fn is_noisy(&self) -> bool {
+        false
+    }
+
+    /// Readies the wire for the next device, which is held in reset meanwhile: throws away what the one before
+    /// left behind, and waits up to `limit` for what was unplugged to come back, where it can.
+    fn renew(&mut self, _limit: Duration) -> Result<(), WireError> {
+        let mut buffer = [0; 4096];
+        while self.receive(&mut buffer)? > 0 {}
+        Ok(())
+    }
 }
 
 /// A Unix socket, which the caller has made non-blocking.

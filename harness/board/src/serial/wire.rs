@@ -122,4 +122,25 @@ impl Wire for SerialWire {
     fn readiness(&self) -> Option<BorrowedFd<'_>> {
         self.open.as_ref().and_then(|open| open.conduit.readiness())
     }
+
+    fn is_noisy(&self) -> bool {
+        true
+    }
+
+    /// A line that holds is not closed: an emulator would lose what its board says until it notices that somebody
+    /// listens again.
+    fn renew(&mut self, limit: Duration) -> Result<(), WireError> {
+        let mut buffer = [0; 4096];
+        let holds = loop {
+            match self.receive(&mut buffer) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(_) => break false,
+            }
+        };
+        if holds {
+            return Ok(());
+        }
+        self.reopen(limit).map_err(|error| WireError::Gone { what: error.to_string() })
+    }
 }
