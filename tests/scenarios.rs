@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hilarm_board::{Board, Elf};
 use hilarm_runner::report::{Human, failure_text};
-use hilarm_runner::{Snapshots, Trial, TrialResult, Verdict};
+use hilarm_runner::{Snapshots, Trial, TrialResult, Verdict, lacking};
 use hilarm_scenario::ScenarioFile;
 use hilarm_tests::{boards, firmware, in_ci, root, scenarios};
 use libtest_mimic::{Arguments, Failed, Trial as TestCase};
@@ -21,6 +21,10 @@ fn main() {
     for board in boards() {
         let elf = firmware(&board);
         for file in scenarios() {
+            if let Some(reason) = file.scenario.left_out_of(&board.id) {
+                eprintln!("{}::{} is no test: {reason}", board.id, file.id);
+                continue;
+            }
             cases.push(case(file, board.clone(), elf.clone(), Arc::clone(&snapshots)));
         }
     }
@@ -34,9 +38,11 @@ fn case(
     snapshots: Arc<Snapshots>,
 ) -> TestCase {
     let name = format!("{}::{}", board.id, file.id);
-    let missing = elf.clone().err();
-    let ignored = missing.is_some() && !in_ci();
-    if let (true, Some(reason)) = (ignored, &missing) {
+    let missing = elf.clone().err().filter(|_| !in_ci());
+    // What a board cannot do is counted as skipped, in CI too.
+    let reason = lacking(&file.scenario, &board).or(missing);
+    let ignored = reason.is_some();
+    if let Some(reason) = &reason {
         eprintln!("{name} is ignored: {reason}");
     }
     let run = move || match elf {

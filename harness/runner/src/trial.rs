@@ -137,6 +137,10 @@ impl Trial<'_> {
 
     fn run_until(&self, hub: &Authentication, seen: &mut Seen<'_>) -> ControlFlow<()> {
         let scenario = &self.file.scenario;
+        if let Some(reason) = scenario.left_out_of(&self.board.id) {
+            let run = self.infra(Variant::Main, Finding::new(reason));
+            return seen(Judged::infra(RunResult { verdict: Verdict::Skipped, ..run }));
+        }
         let main = match self.run_once(scenario, &Variant::Main, hub) {
             Ok(main) => main,
             Err(finding) => return seen(Judged::infra(self.infra(Variant::Main, finding))),

@@ -11,11 +11,42 @@ use crate::schema::Scenario;
 pub fn json_schema() -> String {
     let mut published = shape().clone();
     published["properties"]["vars"] = variables();
+    many(&mut published);
     published["title"] = json!("hilarm scenario");
     templated(&mut published);
     let mut text = serde_json::to_string_pretty(&sorted(published)).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// What stands for many devices and is spelled out before the shape is checked: ranges among the names of
+/// devices, and the step that lets each of a range do the same.
+fn many(published: &mut Value) {
+    let names = &mut published["properties"]["devices"]["propertyNames"];
+    *names = json!({ "anyOf": [names, { "type": "string", "pattern": r"\{[0-9]+\.\.[0-9]+\}" }] });
+    let body = json!({
+        "type": "object",
+        "properties": {
+            "device": { "description": "The devices, such as `pump-{1..100}`.", "type": "string" },
+            "steps": {
+                "description": "What each does; `${device}` stands for it.",
+                "type": "array",
+                "items": { "$ref": "#/definitions/Step" },
+            },
+        },
+        "required": ["device", "steps"],
+        "additionalProperties": false,
+    });
+    let step = json!({
+        "description": "Each device of a range does the same, side by side; ends with the last.",
+        "type": "object",
+        "properties": { "for_each": body },
+        "required": ["for_each"],
+        "additionalProperties": false,
+    });
+    if let Some(steps) = published["definitions"]["Step"]["oneOf"].as_array_mut() {
+        steps.push(step);
+    }
 }
 
 /// The schema after variables are put in.

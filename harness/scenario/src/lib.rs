@@ -10,6 +10,7 @@ mod error;
 mod group_file;
 mod json_schema;
 mod lint;
+mod many;
 mod node;
 mod position;
 mod problem;
@@ -90,6 +91,7 @@ fn read_scenario(
     report: &mut Report,
 ) -> Option<(Node, Scenario)> {
     let mut root = read::read(source, report)?;
+    many::expand(&mut root, report);
     vars::substitute(&mut root, report);
     shape::check(&root, report);
     lint::check(id, &root, report);

@@ -75,6 +75,12 @@ pub enum Problem {
     #[error("does not decode: {message}")]
     Decode { message: String },
 
+    // Many devices.
+    #[error("`for_each` within `for_each`")]
+    NestedForEach,
+    #[error("spelled out for each device this is {found} parts of a file; {most} are possible")]
+    TooManyParts { found: usize, most: usize },
+
     // The meaning.
     #[error("schema {found} is not known: this version reads schema 1")]
     SchemaVersion { found: String },
@@ -106,7 +112,7 @@ pub enum Problem {
     NoSubject { slug: String },
     #[error("detects `{slug}` and does not expect it")]
     DetectsUnexpected { slug: String },
-    #[error("a control is left out for a reason, and there is none")]
+    #[error("a control or a board is left out for a reason, and there is none")]
     NoReason,
     #[error("`{name}` has no identity of its own: to the hub it is `{identity}`")]
     NotAnIdentity { name: String, identity: String },

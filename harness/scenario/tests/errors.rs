@@ -79,6 +79,13 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("key-is-no-scalar", "  own: { valid_for", "  [a, b]: {}\n  own: { valid_for"),
     ("duplicate-key", "seed: 1\n", "seed: 1\nname: Again\n"),
+    // Many devices.
+    (
+        "nested-for-each",
+        "  - advance: 61m",
+        "  - for_each: { device: \"pump-{1..2}\", steps: [{ for_each: {} }] }\n  - advance: 61m",
+    ),
+    ("board-left-out-without-a-reason", "seed: 1\n", "seed: 1\nboards: { only: [sim], reason: ' ' }\n"),
     // Cloned identities.
     (
         "clone-of-itself",
@@ -230,6 +237,12 @@ fn all() -> Vec<(String, ScenarioErrors)> {
     let many: String = (0..260).map(|n| format!("  d{n}: {{ auth: {{ sas: {{}} }} }}\n")).collect();
     let many = broken("certificates:\n", &format!("{many}certificates:\n"));
     all.push(("too-many-devices".into(), errors("device/x", &many)));
+    let steps = "      - run_for: 1s\n".repeat(100);
+    let parts = broken(
+        "  - advance: 61m",
+        &format!("  - for_each:\n      device: \"pump-{{1..1000}}\"\n      steps:\n{steps}"),
+    );
+    all.push(("too-many-parts".into(), errors("device/x", &parts)));
     all.push(("empty".into(), errors("device/x", "# nothing but a comment\n")));
     all.push(("too-deep".into(), errors("device/x", &format!("steps: {}", "[".repeat(70)))));
     all.push(("too-long".into(), errors("device/x", &"#\n".repeat(600_000))));

@@ -19,6 +19,7 @@ const DEFAULT_GROUP: &str = "default";
 impl Lint<'_> {
     pub(super) fn world(&mut self) {
         self.schema_version();
+        self.boards();
         self.device_count();
         for entry in self.entries(&["devices"]) {
             self.device_spec(&entry.value);
@@ -55,6 +56,16 @@ impl Lint<'_> {
             && found != "1"
         {
             self.report.add(shown, Problem::SchemaVersion { found: found.to_owned() });
+        }
+    }
+
+    /// A board is left out for a reason.
+    fn boards(&mut self) {
+        let Some(boards) = self.root.get("boards") else { return };
+        if let Some((reason, shown)) = self.text(boards, "reason")
+            && reason.trim().is_empty()
+        {
+            self.report.add(shown, Problem::NoReason);
         }
     }
 

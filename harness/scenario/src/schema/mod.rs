@@ -41,9 +41,12 @@ pub struct Scenario {
     #[serde(default)]
     #[schemars(schema_with = "format::alerts")]
     pub detects: Vec<String>,
+    /// The boards it runs on; all of them when absent.
+    #[serde(default)]
+    pub boards: Option<BoardsSpec>,
     /// Seed of every random stream of the run.
     pub seed: u64,
-    /// The devices by their identity.
+    /// The devices by their identity; `pump-{1..100}` is a hundred of them.
     #[schemars(with = "BTreeMap<String, DeviceSpec>", extend("propertyNames" = format::DEVICE.to_value()))]
     pub devices: BTreeMap<DeviceId, DeviceSpec>,
     /// Client certificates by a name of this file's own.
@@ -75,6 +78,12 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Why it does not run on a board, if it does not.
+    pub fn left_out_of(&self, board: &str) -> Option<&str> {
+        let boards = self.boards.as_ref().filter(|boards| !boards.only.iter().any(|only| only == board));
+        boards.map(|boards| boards.reason.as_str())
+    }
+
     /// Whom the hub takes a device for: the device itself, unless it is a clone.
     pub fn identity_of<'a>(&'a self, device: &'a DeviceId) -> &'a DeviceId {
         self.devices.get(device).and_then(|spec| spec.identity.as_ref()).unwrap_or(device)
@@ -83,6 +92,17 @@ impl Scenario {
 
 pub(crate) fn one() -> u64 {
     1
+}
+
+/// The boards that a scenario is for.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BoardsSpec {
+    /// Their ids, e.g. `sim`.
+    #[schemars(length(min = 1))]
+    pub only: Vec<String>,
+    /// Why no other.
+    pub reason: String,
 }
 
 /// What must be seen for the attack to have landed.
