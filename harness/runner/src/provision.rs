@@ -15,8 +15,8 @@ use hilarm_link::{
 use hilarm_model::{DeviceId, Profile, RangeRule, SecurityGroup, ThreatList, Timestamp};
 use hilarm_network::{GATEWAY, NetworkConfig, RESOLVER};
 use hilarm_scenario::{
-    Auth, DeviceSpec, FilterAction, NetworkRuleSpec, ProfileSpec, RangeSpec, RuleSpec, Scenario, Span,
-    X509Auth, allow_rule,
+    Auth, DeviceSpec, DigestSpec, FilterAction, KeySpec, NetworkRuleSpec, ProfileSpec, RangeSpec, RuleSpec,
+    Scenario, Span, X509Auth, allow_rule,
 };
 use hilarm_tls::{
     CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer, Validity,
@@ -142,29 +142,44 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
 
 struct Made {
     held: X509Credential,
-    thumbprint: String,
+    sha1: String,
+    sha256: String,
 }
 
 fn make_certificates(scenario: &Scenario, seed: u64) -> Result<BTreeMap<String, Made>, ProvisionError> {
     let mut made = BTreeMap::new();
     for (name, spec) in &scenario.certificates {
         let common_name = spec.common_name.as_deref().unwrap_or(name);
+        let not_before = spec.valid_from.map_or(T0 - spec.valid_since.0, |from| T0 + from.0);
         let not_after = T0 + spec.valid_for.0;
-        let certificate = DeviceCertificate::self_signed(
-            seed::derive(seed, &format!("certificate {name}")),
-            common_name,
-            T0 - spec.valid_since.0,
-            not_after,
-            name,
-        )?;
-        let held = X509Credential {
+        let own_seed = seed::derive(seed, &format!("certificate {name}"));
+        let certificate = match &spec.issued_by {
+            None => DeviceCertificate::self_signed(own_seed, common_name, not_before, not_after, name)?,
+            Some(issuer) => {
+                let authority = authority(scenario, issuer, seed)?;
+                authority.issue_device(common_name, not_before, not_after, name)?
+            }
+        };
+        let mut held = X509Credential {
             certificate: certificate.der,
             key: certificate.key_sec1_der,
             not_after_s: not_after.as_secs(),
         };
-        made.insert(name.clone(), Made { held, thumbprint: certificate.sha256_thumbprint });
+        if scenario.certificates.values().any(|other| other.issued_by.as_ref() == Some(name)) {
+            held.certificate = authority(scenario, name, seed)?.certificate_der().to_vec();
+        }
+        let (sha1, sha256) = (certificate.sha1_thumbprint, certificate.sha256_thumbprint);
+        made.insert(name.clone(), Made { held, sha1, sha256 });
     }
     Ok(made)
+}
+
+/// A certificate that issues others is an authority.
+fn authority(scenario: &Scenario, name: &str, seed: u64) -> Result<CertificateAuthority, ProvisionError> {
+    let spec = scenario.certificates.get(name);
+    let spec = spec.ok_or_else(|| ProvisionError::NoCertificate(name.to_owned()))?;
+    let seed = seed::derive(seed, &format!("certificate {name}"));
+    Ok(CertificateAuthority::from_seed(seed, spec.common_name.as_deref().unwrap_or(name))?)
 }
 
 /// What the hub keeps of a device's credentials, and what the device keeps.
@@ -182,7 +197,7 @@ impl Credentials {
     ) -> Result<Self, ProvisionError> {
         match &spec.auth {
             Auth::Sas(sas) => {
-                let key = seed::key(seed, &format!("primary key of {id}"));
+                let key = seed::key(seed, &format!("{} key of {id}", role(sas.key)));
                 let ttl_s = u32::try_from(sas.ttl.0.as_secs()).unwrap_or(u32::MAX);
                 Ok(Self {
                     registered: sas_keys(id, id.as_str(), seed)?,
@@ -190,6 +205,15 @@ impl Credentials {
                 })
             }
             Auth::X509(x509) => Self::x509(id, x509, certificates),
+            Auth::X509Ca(by_authority) => {
+                let made = certificates.get(&by_authority.certificate);
+                let made =
+                    made.ok_or_else(|| ProvisionError::NoCertificate(by_authority.certificate.clone()))?;
+                Ok(Self {
+                    registered: DeviceAuthentication::CertificateAuthority,
+                    held: Credential::X509(vec![made.held.clone()]),
+                })
+            }
         }
     }
 
@@ -201,7 +225,11 @@ impl Credentials {
         let find =
             |name: &String| certificates.get(name).ok_or_else(|| ProvisionError::NoCertificate(name.clone()));
         let thumbprint = |made: &Made| {
-            Thumbprint::new(&made.thumbprint)
+            let thumbprint = match spec.digest {
+                DigestSpec::Sha1 => &made.sha1,
+                DigestSpec::Sha256 => &made.sha256,
+            };
+            Thumbprint::new(thumbprint)
                 .map_err(|error| ProvisionError::Identity { device: id.clone(), error: error.to_string() })
         };
         let primary = find(&spec.primary)?;
@@ -223,14 +251,26 @@ fn sas_keys(device: &DeviceId, name: &str, seed: u64) -> Result<DeviceAuthentica
     Ok(DeviceAuthentication::Sas { primary, secondary })
 }
 
-/// A device's keys, the primary one being that of another device.
+/// A device's keys, one of them being the primary key of another device.
 pub(crate) fn shared_keys(
     device: &DeviceId,
     owner: &DeviceId,
+    becomes: KeySpec,
     seed: u64,
 ) -> Result<DeviceAuthentication, ProvisionError> {
-    let primary = key(device, "primary", owner.as_str(), seed)?;
-    Ok(DeviceAuthentication::Sas { primary, secondary: key(device, "secondary", device.as_str(), seed)? })
+    let shared = key(device, "primary", owner.as_str(), seed)?;
+    let own = |role| key(device, role, device.as_str(), seed);
+    Ok(match becomes {
+        KeySpec::Primary => DeviceAuthentication::Sas { primary: shared, secondary: own("secondary")? },
+        KeySpec::Secondary => DeviceAuthentication::Sas { primary: own("primary")?, secondary: shared },
+    })
+}
+
+fn role(key: KeySpec) -> &'static str {
+    match key {
+        KeySpec::Primary => "primary",
+        KeySpec::Secondary => "secondary",
+    }
 }
 
 fn key(device: &DeviceId, role: &str, name: &str, seed: u64) -> Result<SymmetricKey, ProvisionError> {

@@ -66,7 +66,7 @@ pub(crate) fn serve(
         },
         Step::CopyKey(copy) => {
             let seed = world.journal().header().seed;
-            let authentication = shared_keys(&copy.device, &copy.from, seed);
+            let authentication = shared_keys(&copy.device, &copy.from, copy.key, seed);
             let authentication = authentication.map_err(|error| error.to_string())?;
             ServiceRequest::PutDevice { device: copy.device, authentication, security_group: None }
         }

@@ -34,6 +34,11 @@ impl Lint<'_> {
                 self.report.add(file.key_range.clone(), problem);
             }
         }
+        for certificate in self.entries(&["certificates"]) {
+            if let Some((issuer, shown)) = self.text(&certificate.value, "issued_by") {
+                self.certificate(issuer, shown);
+            }
+        }
         for certificate in self.entries(&["hub", "certificates"]) {
             if let Some(name) = certificate.value.text().filter(|_| self.report.is_sound(&certificate.value))
             {
@@ -87,6 +92,11 @@ impl Lint<'_> {
                     self.certificate(name, shown);
                 }
             }
+        }
+        if let Some(by_authority) = at(device, &["auth", "x509_ca"])
+            && let Some((name, shown)) = self.text(by_authority, "certificate")
+        {
+            self.certificate(name, shown);
         }
         if let Some((group, shown)) = self.text(device, "security_group") {
             let mut known = keys(self.root, &["hub", "security_groups"]);

@@ -171,16 +171,19 @@ pub struct RotateKey {
     pub key: KeySpec,
 }
 
-/// Registering one device's primary key for another one, too.
+/// Registering the primary key of one device for another one, too.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CopyKey {
-    /// The device that gets the key; its own primary key is valid no longer.
+    /// The device that gets the key; its own key in that place is valid no longer.
     #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
     /// The device whose key it is.
     #[schemars(schema_with = "format::device")]
     pub from: DeviceId,
+    /// Which key it becomes, the primary by default.
+    #[serde(default)]
+    pub key: KeySpec,
 }
 
 /// One of a device's two keys.

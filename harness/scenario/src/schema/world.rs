@@ -7,7 +7,7 @@ use hilarm_model::{DeviceId, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkRulesSpec, RuleSpec, format};
+use super::{KeySpec, NetworkRulesSpec, RuleSpec, format};
 use crate::duration::Span;
 
 /// A device of the scenario.
@@ -45,6 +45,8 @@ pub enum Auth {
     Sas(SasAuth),
     /// Certificates by thumbprint.
     X509(X509Auth),
+    /// A certificate by the authority that issued it.
+    X509Ca(X509CaAuth),
 }
 
 /// SAS tokens.
@@ -54,6 +56,9 @@ pub struct SasAuth {
     /// Lifetime of each token, 1h by default.
     #[serde(default = "Span::one_hour")]
     pub ttl: Span,
+    /// Which of its two keys the device holds, the primary by default.
+    #[serde(default)]
+    pub key: KeySpec,
 }
 
 /// Certificates whose thumbprints are registered.
@@ -65,6 +70,29 @@ pub struct X509Auth {
     /// Name in `certificates` of the one to roll over to.
     #[serde(default)]
     pub secondary: Option<String>,
+    /// The digest of which the registered thumbprints are, SHA-256 by default.
+    #[serde(default)]
+    pub digest: DigestSpec,
+}
+
+/// The digest of a thumbprint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "digest"))]
+pub enum DigestSpec {
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    #[default]
+    Sha256,
+}
+
+/// A certificate whose chain leads to an authority of the hub.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct X509CaAuth {
+    /// Its name in `certificates`. The hub lets it in when it knows the issuer and the common name is the device's id.
+    pub certificate: String,
 }
 
 /// A client certificate, made for the run.
@@ -77,6 +105,12 @@ pub struct CertificateSpec {
     /// How long before the scenario begins it becomes valid, 1d by default.
     #[serde(default = "Span::one_day")]
     pub valid_since: Span,
+    /// How long after the scenario begins it becomes valid, in place of `valid_since`.
+    #[serde(default)]
+    pub valid_from: Option<Span>,
+    /// Name in `certificates` of the authority that issues it; it signs itself when absent.
+    #[serde(default)]
+    pub issued_by: Option<String>,
     /// How long after the scenario begins it stays valid.
     pub valid_for: Span,
 }
