@@ -26,7 +26,7 @@ const GLASGOW: &str = "20b7:9db1";
 /// For a connection to our own listener, which is there or not.
 const WAKE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a debugger's end may take to be noticed when the next one is at the door already.
+/// How long a debugger's end may take to be noticed when the next one, or the bridge's end, is at the door already.
 const LEAVING_LIMIT: Duration = Duration::from_millis(500);
 
 /// Why a bridge serves no debugger any more.
@@ -65,7 +65,11 @@ impl Bridge {
         let qmp = connect("QMP", &config.qmp, limit)?;
         let (monitor, was_running) = {
             let shared = shared.clone();
-            Monitor::start(qmp, limit, events.clone(), move || shared.end(Ended::QemuGone))?
+            let on_gone = move || {
+                shared.end(Ended::QemuGone);
+                shared.cut_gdb();
+            };
+            Monitor::start(qmp, limit, events.clone(), on_gone)?
         };
         let gdb = connect("gdbstub", &config.gdb, limit)?;
         shared.hold(gdb.try_clone()?);
@@ -95,6 +99,8 @@ impl Bridge {
     /// Ends it: what a debugger waits for fails at once, and so does everything after. The core stays as it is.
     pub fn stop(&mut self) {
         self.shared.end(Ended::Stopped);
+        self.shared.await_nobody();
+        self.shared.cut_gdb();
         self.monitor.stop();
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so already.
@@ -166,9 +172,6 @@ impl Shared {
             return;
         }
         sockets.ended = Some(reason);
-        if let Some(gdb) = &sockets.gdb {
-            gdb.shutdown(Shutdown::Both);
-        }
         if let Some(debugger) = &sockets.debugger {
             debugger.shutdown(Shutdown::Read);
         }
@@ -176,6 +179,20 @@ impl Shared {
         self.changed.notify_all();
         // Wakes `accept`; if nobody accepts any more, there is nobody to wake.
         let _ = Stream::connect_once(&self.endpoint, WAKE_LIMIT);
+    }
+
+    /// Lets what is under way for a debugger finish, within a moment, so that a machine paused for it goes on.
+    fn await_nobody(&self) {
+        let served = |sockets: &mut Sockets| sockets.debugger.is_some();
+        // What is not done in time is cut off.
+        let _ = self.changed.wait_timeout_while(self.lock(), LEAVING_LIMIT, served);
+    }
+
+    /// Ends every wait for the stub.
+    fn cut_gdb(&self) {
+        if let Some(gdb) = &self.lock().gdb {
+            gdb.shutdown(Shutdown::Both);
+        }
     }
 }
 

@@ -65,6 +65,7 @@ impl Client {
             registers: RegisterNumbers::default(),
         };
         client.request("qSupported:qXfer:features:read+")?;
+        client.forget_breakpoints()?;
         client.read_registers_description()?;
         Ok(client)
     }
@@ -72,6 +73,15 @@ impl Client {
     /// The registers' numbers.
     pub(crate) fn registers(&self) -> &RegisterNumbers {
         &self.registers
+    }
+
+    /// QEMU takes the question for why it stopped as a debugger's arrival, and drops what an earlier one left.
+    fn forget_breakpoints(&mut self) -> Result<(), LinkError> {
+        self.send(b"?")?;
+        let limit = self.reply_limit;
+        self.await_stop(limit)?
+            .map(drop)
+            .ok_or_else(|| LinkError::Silent { what: "why it stands".into(), limit })
     }
 
     fn read_registers_description(&mut self) -> Result<(), LinkError> {

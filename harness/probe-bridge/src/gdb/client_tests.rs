@@ -58,6 +58,7 @@ fn like_qemu(command: &str, answer: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
         "qSupported:qXfer:features:read+" => {
             [packet::encode(b"T02thread:01;"), reply("PacketSize=1000;qXfer:features:read+")].concat()
         }
+        "?" => reply("T05thread:01;"),
         "qXfer:features:read:target.xml:0,ffb" => reply(target),
         "qXfer:features:read:core.xml:0,ffb" => reply(&format!("m{}", &XML[..20])),
         "qXfer:features:read:core.xml:14,ffb" => reply(&format!("l{}", &XML[20..])),

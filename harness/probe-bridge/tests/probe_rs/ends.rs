@@ -74,6 +74,8 @@ fn an_operation_under_way_fails_when_the_bridge_stops() {
         }
         bridge.stop();
         in_time("a read under way", move || reader.join().unwrap());
+        // Nothing was cut off in the middle: the next bridge meets a stub that is in order.
+        assert_eq!(attach(&emulator.bridge(), MPS2_AN385).core(0).unwrap().read_word_32(0).unwrap(), 0);
     }
 }
 

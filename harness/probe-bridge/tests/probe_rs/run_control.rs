@@ -13,6 +13,9 @@ on_each_board!(
     a_hardware_breakpoint_is_hit_again_and_again,
     a_breakpoint_that_was_cleared_is_not_hit,
     core_registers_are_written_and_read,
+    a_breakpoint_is_not_lost_to_a_read_at_the_same_time,
+    breakpoints_of_a_bridge_that_is_gone_stop_nobody,
+    resets_in_a_row_each_restart_the_program,
     a_session_that_ends_lets_the_program_run,
 );
 
@@ -128,4 +131,55 @@ fn a_session_that_ends_lets_the_program_run(board: Board) {
     let mut core = session.core(0).unwrap();
     assert_eq!(core.status().unwrap(), CoreStatus::Running);
     await_count(&mut core, board, 0);
+}
+
+fn a_breakpoint_is_not_lost_to_a_read_at_the_same_time(board: Board) {
+    let emulator = Emulator::start(board);
+    let bridge = emulator.bridge();
+    let mut session = flashed(&bridge, board);
+    let mut core = session.core(0).unwrap();
+    core.reset_and_halt(LIMIT).unwrap();
+    core.set_hw_breakpoint(board.image.count_instruction()).unwrap();
+    for round in 0..100 {
+        core.run().unwrap();
+        core.read_word_32(board.image.counter()).unwrap();
+        core.wait_for_core_halted(LIMIT).unwrap();
+        assert_eq!(core.read_word_32(board.image.counter()).unwrap(), round);
+    }
+}
+
+fn breakpoints_of_a_bridge_that_is_gone_stop_nobody(board: Board) {
+    let emulator = Emulator::start(board);
+    let mut bridge = emulator.bridge();
+    let mut session = flashed(&bridge, board);
+    let mut core = session.core(0).unwrap();
+    core.reset_and_halt(LIMIT).unwrap();
+    core.set_hw_breakpoint(board.image.count_instruction()).unwrap();
+    core.run().unwrap();
+    core.wait_for_core_halted(LIMIT).unwrap();
+    bridge.stop();
+    let bridge = emulator.bridge();
+    let mut session = attach(&bridge, board);
+    let mut core = session.core(0).unwrap();
+    assert!(core.status().unwrap().is_halted());
+    core.run().unwrap();
+    await_count(&mut core, board, 1);
+    assert_eq!(core.status().unwrap(), CoreStatus::Running);
+}
+
+fn resets_in_a_row_each_restart_the_program(board: Board) {
+    let emulator = Emulator::start(board);
+    let bridge = emulator.bridge();
+    let mut session = flashed(&bridge, board);
+    let mut core = session.core(0).unwrap();
+    for round in 0..50 {
+        core.write_word_32(board.image.counter(), 0).unwrap();
+        if round % 2 == 0 {
+            core.reset().unwrap();
+        } else {
+            assert_eq!(core.reset_and_halt(LIMIT).unwrap().pc, board.image.reset_handler());
+            core.run().unwrap();
+        }
+        await_count(&mut core, board, 0);
+    }
 }
