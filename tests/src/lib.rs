@@ -63,7 +63,7 @@ pub fn firmware(board: &Board) -> Result<Option<Elf>, String> {
     if qemu_version(&qemu_binary()).is_none() {
         return Err("no QEMU: `cargo xtask setup` installs it".to_owned());
     }
-    let path = root().join("target/firmware").join(&firmware.triple).join("release").join(&firmware.target);
+    let path = firmware.image(&root().join("target/firmware"));
     Elf::open(&path, &firmware.triple).map(Some).map_err(|error| error.to_string())
 }
 

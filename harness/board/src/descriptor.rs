@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::foreign::{AgentSpec, IdentitySpec};
+
 /// A board type, as its file says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,12 @@ pub struct Board {
     /// How to reset it, the gentlest first.
     #[serde(default)]
     pub reset: Vec<ResetKind>,
+    /// How firmware of somebody else's learns who it is.
+    #[serde(default)]
+    pub identity: Option<IdentitySpec>,
+    /// What the firmware's end of the link can do, where that is less than hilarm's own agent can.
+    #[serde(default)]
+    pub agent: Option<AgentSpec>,
     /// What carries the link.
     #[serde(default)]
     pub link: Option<LinkSpec>,
@@ -85,9 +93,32 @@ pub enum Capability {
 #[serde(deny_unknown_fields)]
 pub struct FirmwareSpec {
     /// Rust target triple.
+    #[serde(default)]
     pub triple: String,
     /// Folder below firmware/targets, and name of the ELF.
+    #[serde(default)]
     pub target: String,
+    /// In place of both: an image that hilarm did not build, relative to the project.
+    #[serde(default)]
+    pub elf: Option<PathBuf>,
+}
+
+impl FirmwareSpec {
+    /// Where the image is, below the folder that firmware is built in.
+    pub fn image(&self, built: &Path) -> PathBuf {
+        match &self.elf {
+            Some(elf) => elf.clone(),
+            None => built.join(&self.triple).join("release").join(&self.target),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match (&self.elf, self.triple.is_empty() || self.target.is_empty()) {
+            (None, true) => Err("`firmware` needs `triple` and `target`, or `elf`".to_owned()),
+            (Some(_), false) => Err("`firmware` has either `triple` and `target`, or `elf`".to_owned()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// QEMU's part of a board.
@@ -101,8 +132,9 @@ pub struct QemuSpec {
     /// Model of the network interface. Without one, frames and time go over the link.
     #[serde(default)]
     pub nic: Option<String>,
-    /// Where the configuration blob is loaded.
-    pub config_address: u64,
+    /// Where the configuration blob is loaded, for firmware of hilarm's own.
+    #[serde(default)]
+    pub config_address: Option<u64>,
 }
 
 /// How the debug probe is found and driven.
@@ -261,12 +293,19 @@ pub struct Timeouts {
     /// From a stimulus to idle.
     #[serde(deserialize_with = "seconds")]
     pub step: Duration,
+    /// What a scenario may live in real time, where the board has no virtual time; any length when absent.
+    #[serde(deserialize_with = "some_seconds")]
+    pub run: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { boot: Duration::from_secs(10), step: Duration::from_secs(10) }
+        Self { boot: Duration::from_secs(10), step: Duration::from_secs(10), run: None }
     }
+}
+
+fn some_seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    seconds(deserializer).map(Some)
 }
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -316,7 +355,38 @@ impl Board {
         let text = std::fs::read_to_string(path)
             .map_err(|error| BoardError::Unreadable { path: path.to_owned(), error })?;
         let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::parse(&id, &text).map_err(|message| BoardError::Invalid { path: path.to_owned(), message })
+        let mut board = Self::parse(&id, &text)
+            .map_err(|message| BoardError::Invalid { path: path.to_owned(), message })?;
+        board.resolve(path.parent().and_then(Path::parent).unwrap_or(Path::new("")));
+        Ok(board)
+    }
+
+    /// Makes its paths independent of the current folder.
+    fn resolve(&mut self, project: &Path) {
+        if let Some(elf) = self.firmware.as_mut().and_then(|firmware| firmware.elf.as_mut()) {
+            *elf = project.join(&elf);
+        }
+        if let Some(identity) = &mut self.identity {
+            identity.resolve(project);
+        }
+    }
+
+    /// Whether its firmware is somebody else's.
+    pub fn is_of_others(&self) -> bool {
+        self.firmware.as_ref().is_some_and(|firmware| firmware.elf.is_some())
+    }
+
+    fn check_firmware(&self) -> Result<(), String> {
+        self.firmware.as_ref().map_or(Ok(()), FirmwareSpec::check)?;
+        self.identity.as_ref().map_or(Ok(()), IdentitySpec::check)?;
+        let loads = self.qemu.as_ref().is_none_or(|qemu| qemu.config_address.is_some());
+        if !loads && self.identity.is_none() {
+            return Err("`qemu` needs `config_address`, or the board a section `identity`".to_owned());
+        }
+        if self.backend == Backend::Qemu && self.link.is_none() && self.identity.is_none() {
+            return Err("firmware without a `link` needs a section `identity`".to_owned());
+        }
+        Ok(())
     }
 
     /// Parses a board file's text; the error says where and what.
@@ -337,6 +407,7 @@ impl Board {
         if let Some(probe) = &board.probe {
             probe.usb_ids()?;
         }
+        board.check_firmware()?;
         Ok(Self { id: id.to_owned(), ..board })
     }
 
@@ -383,7 +454,8 @@ mod tests {
     fn every_shipped_board_parses() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards");
         let ids: Vec<_> = Board::list(&folder).unwrap().into_iter().map(|board| board.id).collect();
-        assert_eq!(ids, ["qemu-mps2-an385", "sim"]);
+        let known = ["qemu-mps2-an385", "qemu-mps2-an385-c", "sim"];
+        assert!(known.iter().all(|id| ids.iter().any(|read| read == id)), "{ids:?}");
     }
 
     #[test]
@@ -396,6 +468,37 @@ mod tests {
     fn a_limit_without_unit_teaches_the_form() {
         let error = Board::parse("x", &format!("{QEMU}timeouts: {{ boot: \"5\" }}\n")).unwrap_err();
         assert!(error.contains("e.g. `5s`"), "{error}");
+    }
+
+    #[test]
+    fn an_image_of_somebody_elses_needs_an_identity_and_no_target() {
+        let board = |firmware: &str, rest: &str| {
+            let text = "schema: 1\nname: x\nbackend: qemu\ncapabilities: [ethernet]\n\
+                qemu: { machine: mps2-an385, min_version: \"7.2\", nic: lan9118 }\n";
+            Board::parse("x", &format!("{text}firmware: {{ {firmware} }}\n{rest}"))
+        };
+        let symbol = "identity: { symbol: who_i_am }\n";
+        assert!(board("elf: build/pump.elf", symbol).is_ok());
+        assert!(board("elf: build/pump.elf", "").unwrap_err().contains("`identity`"));
+        assert!(board("elf: x, triple: a, target: b", symbol).unwrap_err().contains("either"));
+        assert!(board("target: b", symbol).unwrap_err().contains("or `elf`"));
+        let both = "identity: { symbol: a, address: 1 }\n";
+        assert!(board("elf: x", both).unwrap_err().contains("one of"));
+        let keyless = "identity: { provisioned: { device_id: pump-1 } }\n";
+        assert!(board("elf: x", keyless).unwrap_err().contains("either `key` or `certificate`"));
+    }
+
+    #[test]
+    fn paths_of_a_board_file_are_below_the_project() {
+        let project = tempfile::tempdir().unwrap();
+        std::fs::create_dir(project.path().join("boards")).unwrap();
+        let path = project.path().join("boards/pump.yaml");
+        let text = "schema: 1\nname: x\nbackend: qemu\ncapabilities: []\nfirmware: { elf: build/pump.elf }\n\
+            qemu: { machine: x, min_version: \"7.2\" }\nidentity: { address: 0x100, ca: my/ca }\n";
+        std::fs::write(&path, text).unwrap();
+        let board = Board::read(&path).unwrap();
+        assert_eq!(board.firmware.unwrap().elf, Some(project.path().join("build/pump.elf")));
+        assert_eq!(board.identity.unwrap().ca, Some(project.path().join("my/ca")));
     }
 
     #[test]

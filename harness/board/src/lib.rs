@@ -8,6 +8,7 @@
 mod descriptor;
 mod device;
 mod elf;
+mod foreign;
 mod linked;
 mod local;
 #[cfg(feature = "probe")]
@@ -22,6 +23,10 @@ pub use descriptor::{
 };
 pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 pub use elf::{Elf, ElfError};
+pub use foreign::{
+    AgentSpec, DeviceStep, IdentityError, IdentityFormat, IdentitySpec, ProvisionedSpec, UnlinkedDevice,
+    identity_text,
+};
 pub use linked::{
     Conduit, ConduitEnd, FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError, conduit,
 };

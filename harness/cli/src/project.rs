@@ -184,8 +184,8 @@ impl Project {
             }
             _ => {}
         }
-        let built = tidy(&self.root).join("target/firmware").join(&firmware.triple).join("release");
-        let path = elf.map_or(built.join(&firmware.target), Path::to_owned);
+        let built = tidy(&self.root).join("target/firmware");
+        let path = elf.map_or_else(|| firmware.image(&built), Path::to_owned);
         Elf::open(&path, &firmware.triple).map(Some).map_err(|error| error.to_string())
     }
 }

@@ -4,6 +4,7 @@
 //! carries what rooms hand it, in an order that does not depend on the machine, and judges what the journal
 //! says. Malice comes from scenarios only.
 
+mod ability;
 mod clock;
 mod coverage;
 mod coverage_text;
@@ -24,9 +25,11 @@ mod snapshot;
 mod suite;
 mod trial;
 mod variant;
+mod trust;
 mod world;
 
 pub use coverage::{Coverage, CoverageError, CoverageRow, FiredBy, Shown};
+pub use ability::lacking;
 pub use coverage_text::REGENERATE;
 pub use journal::{Entry, HarnessRecord, Header, Journal, JournalError, Line, Recorded, read_journal};
 pub use judge::{Finding, Verdict};

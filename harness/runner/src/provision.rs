@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hilarm_board::Board;
 use hilarm_defender::{Trigger, detection};
 use hilarm_hub::{DeviceAuthentication, ServiceRequest, SymmetricKey, Thumbprint};
 use hilarm_link::{
@@ -18,13 +19,12 @@ use hilarm_scenario::{
     Auth, DeviceSpec, DigestSpec, FilterAction, KeySpec, NetworkRuleSpec, ProfileSpec, RangeSpec, RuleSpec,
     Scenario, Span, X509Auth, allow_rule,
 };
-use hilarm_tls::{
-    CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer, Validity,
-};
+use hilarm_tls::{CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer};
 use ipnet::Ipv4Net;
 
 use crate::seed;
 use crate::service::network_rules;
+use crate::trust::{Trust, TrustError, built_in as built_in_credentials};
 
 /// 2026-01-01T00:00:00Z: every scenario begins then.
 pub const T0: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -59,6 +59,9 @@ pub enum ProvisionError {
     /// More devices than the virtual network has addresses.
     #[error("{0} devices are more than the virtual network holds (252)")]
     TooManyDevices(usize),
+    /// The hub cannot be the one that the board's firmware expects.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Pki(#[from] PkiError),
@@ -83,13 +86,17 @@ pub(crate) struct Provisioned {
     pub(crate) certificates: BTreeMap<String, X509Credential>,
 }
 
-pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, ProvisionError> {
-    let authority = CertificateAuthority::from_seed(seed::derive(seed, "certificate authority"), "hilarm")?;
+pub(crate) fn provision(
+    scenario: &Scenario,
+    board: &Board,
+    seed: u64,
+) -> Result<Provisioned, ProvisionError> {
+    let Trust { host, authority, identities } = Trust::of(board.identity.as_ref(), seed)?;
+    let built_in = board.identity.as_ref().and_then(|identity| identity.provisioned.as_ref());
+    let built_in = built_in.map(built_in_credentials).transpose()?;
     let key_log = Arc::new(KeyLogBuffer::new());
-    let host = hilarm_hub::HubConfig::default().host;
-    let identity = authority.issue_server(&[&host], Validity::WIDE)?;
-    let tls = TlsServer::new(&[identity], Some(key_log.clone() as _))?;
-    let network = NetworkConfig::new(tls, Some(key_log));
+    let tls = TlsServer::new(&identities, Some(key_log.clone() as _))?;
+    let network = NetworkConfig { hub_host: host.clone(), ..NetworkConfig::new(tls, Some(key_log)) };
     let certificates = make_certificates(scenario, seed)?;
     let mut hub_requests = configuration(scenario)?;
     hub_requests.extend(management(scenario, &certificates)?);
@@ -102,7 +109,7 @@ pub(crate) fn provision(scenario: &Scenario, seed: u64) -> Result<Provisioned, P
         if is_original {
             hub_requests.push(ServiceRequest::PutDevice {
                 device: id.clone(),
-                authentication: credentials.registered,
+                authentication: built_in.clone().unwrap_or(credentials.registered),
                 security_group: spec.security_group.clone(),
             });
         }

@@ -17,6 +17,8 @@ use crate::world::{World, WorldError};
 const STEP_LIMIT: Duration = Duration::from_secs(300);
 /// What the world is given after the last step to finish what is under way.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
+/// How long firmware that connects by itself is given for it.
+const LET_IN_LIMIT: Duration = Duration::from_secs(60);
 const PERCENT_TO_MILLION: f64 = 10_000.0;
 
 /// Why the steps did not all succeed.
@@ -75,6 +77,8 @@ enum Goal {
     ConnectionSettled(DeviceId),
     Closed(DeviceId),
     Answered(DeviceId, u32),
+    /// The hub has let the device in.
+    LetIn(DeviceId),
     TwinRead(DeviceId),
     Reported(DeviceId),
     Telemetry(DeviceId),
@@ -97,6 +101,9 @@ impl Goal {
                 matches!(&record.event, HubEvent::ConnectionClosed { device: Some(device), .. } if device == wanted)
             }
             (Self::TwinRead(wanted), Entry::Hub(record)) => {
+            (Self::LetIn(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::ConnectionAccepted { device, .. } if device == wanted)
+            }
                 matches!(&record.event, HubEvent::TwinRead { device, .. } if device == wanted)
             }
             (Self::Reported(wanted), Entry::Hub(record)) => {
@@ -121,7 +128,7 @@ impl<'a> Script<'a> {
         steps: &[Step],
         certificates: &'a std::collections::BTreeMap<String, X509Credential>,
     ) -> Self {
-        let mut script = Self { branches: Vec::new(), certificates };
+        let mut script = Self { branches: Vec::new(), certificates, unlinked: false };
         script.spawn("steps".to_owned(), steps.to_vec(), None, 0);
         script
     }
@@ -130,6 +137,7 @@ impl<'a> Script<'a> {
     pub(crate) fn run(&mut self, world: &mut World) -> Result<(), ScriptError> {
         loop {
             world.settle()?;
+    unlinked: bool,
             while self.poll(world)? {
                 world.settle()?;
             }
@@ -142,6 +150,12 @@ impl<'a> Script<'a> {
             world.run_to(next.max(world.mono()));
         }
         let end = world.mono() + DRAIN;
+    /// Whether devices connect by themselves, because nobody can command them.
+    pub(crate) fn unlinked(mut self, unlinked: bool) -> Self {
+        self.unlinked = unlinked;
+        self
+    }
+
         loop {
             let next = world.next_deadline().filter(|next| *next <= end);
             if next.is_none() && world.mono() >= end {
@@ -367,6 +381,13 @@ impl<'a> Script<'a> {
                 .ok_or_else(|| format!("no certificate `{text}` in the scenario")),
             Argument::Text(text) => Ok(Value::Text(text.clone())),
         };
+        if self.unlinked {
+            let limit = world.mono() + LET_IN_LIMIT;
+            let what = format!("the hub to let {} in", connect.device);
+            // It may have been let in before anybody asked.
+            self.wait(at, Goal::LetIn(connect.device), 1, 0, limit, what);
+            return Ok(());
+        }
         step.with.iter().map(|(name, argument)| Ok((name.clone(), value(name, argument)?))).collect()
     }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hilarm_board::{Backend, Board, Elf, QemuDevice, SimDevice};
+use hilarm_board::{Backend, Board, Device, Elf, QemuDevice, QemuError, SimDevice, UnlinkedDevice};
 use hilarm_defender::{Alert, Recommendation};
 use hilarm_hub::Authentication;
 use hilarm_link::DeviceConfig;
@@ -15,6 +15,7 @@ use hilarm_model::{DeviceId, HubEvent, HubRecord};
 use hilarm_network::{Faults, Medium};
 use hilarm_scenario::{Scenario, ScenarioFile};
 
+use crate::ability::lacking;
 use crate::journal::{Entry, HarnessRecord, Header, Journal};
 use crate::judge::{
     Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, fired_without_attack,
@@ -137,6 +138,10 @@ impl Trial<'_> {
 
     fn run_until(&self, hub: &Authentication, seen: &mut Seen<'_>) -> ControlFlow<()> {
         let scenario = &self.file.scenario;
+        if let Some(reason) = lacking(scenario, self.board) {
+            let skipped = self.not_run(Variant::Main, Verdict::Skipped, Finding::new(reason));
+            return seen(Judged { result: skipped, ran: None, case: None });
+        }
         if let Some(reason) = scenario.left_out_of(&self.board.id) {
             let run = self.infra(Variant::Main, Finding::new(reason));
             return seen(Judged::infra(RunResult { verdict: Verdict::Skipped, ..run }));
@@ -286,12 +291,16 @@ impl Trial<'_> {
     }
 
     fn infra(&self, variant: Variant, finding: Finding) -> RunResult {
+        self.not_run(variant, Verdict::Infra, finding)
+    }
+
+    fn not_run(&self, variant: Variant, verdict: Verdict, finding: Finding) -> RunResult {
         RunResult {
             scenario: self.file.id.clone(),
             variant,
             board: self.board.id.clone(),
             seed: self.seed(),
-            verdict: Verdict::Infra,
+            verdict,
             wall: Duration::ZERO,
             hub: Duration::ZERO,
             alerts: Vec::new(),
@@ -328,7 +337,7 @@ impl Trial<'_> {
         let began = Instant::now();
         let seed = self.seed();
         let wrong = |error: &dyn std::fmt::Display| Finding::new(error.to_string());
-        let provisioned = provision(scenario, seed).map_err(|error| wrong(&error))?;
+        let provisioned = provision(scenario, self.board, seed).map_err(|error| wrong(&error))?;
         let folder = self.variant_folder(variant).map_err(|error| wrong(&error))?;
         let journal = self.journal(scenario, variant, folder.as_deref()).map_err(|error| wrong(&error))?;
         let mut world = World::new(journal, provisioned.network.clone(), hub.clone(), seed);
@@ -382,7 +391,8 @@ impl Trial<'_> {
             partitioned: false,
         };
         world.change_faults(None, |current| *current = faults);
-        Script::new(&scenario.steps, &provisioned.certificates).run(world)?;
+        let unlinked = self.board.backend == Backend::Qemu && self.board.link.is_none();
+        Script::new(&scenario.steps, &provisioned.certificates).unlinked(unlinked).run(world)?;
         if world.defender().overflowed() {
             return Err(ScriptError::Infra("more alerts than the defender keeps".to_owned()));
         }
@@ -401,11 +411,11 @@ impl Trial<'_> {
             }
             Backend::Qemu => {
                 let elf = self.elf.ok_or_else(|| ScriptError::Infra("the board needs a firmware".into()))?;
-                let device = QemuDevice::launch(self.board, elf, config)
+                let device = launch(self.board, elf, config)
                     .map_err(|error| ScriptError::Infra(format!("{id}: {error}")))?;
                 let medium = Medium::Ethernet { mac: config.network.mac };
                 let link = world.network_mut().attach(id.clone(), medium, address);
-                world.attach(id.clone(), link, Box::new(device));
+                world.attach(id.clone(), link, device);
             }
             Backend::Probe => {
                 return Err(ScriptError::Infra(format!("{id}: this build drives no debug probe")));
@@ -445,6 +455,14 @@ impl Trial<'_> {
             None => Ok(Journal::in_memory(header)),
         }
     }
+}
+
+/// Firmware with a link lives on granted time, firmware without one at its own pace.
+fn launch(board: &Board, elf: &Elf, config: &DeviceConfig) -> Result<Box<dyn Device>, QemuError> {
+    Ok(match board.link {
+        Some(_) => Box::new(QemuDevice::launch(board, elf, config)?),
+        None => Box::new(UnlinkedDevice::launch(board, elf, config)?),
+    })
 }
 
 /// The journal's line about a failure that is not in it yet: whoever reads it later comes to our verdict.

@@ -97,10 +97,11 @@ impl World {
         seed: u64,
     ) -> Self {
         let clock = Clock::new(journal.header().t0);
+        let hub_config = HubConfig { host: network.hub_host.clone(), ..HubConfig::default() };
         Self {
             clock,
             bell: Doorbell::default(),
-            hub: Hub::with_authentication(HubConfig::default(), seed::derive(seed, "hub"), authentication),
+            hub: Hub::with_authentication(hub_config, seed::derive(seed, "hub"), authentication),
             defender: Defender::new(),
             network: Network::new(network, seed::derive(seed, "network")),
             slots: Vec::new(),

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::process::{QemuProcess, paths};
 use super::version::{QemuVersion, qemu_binary, qemu_version};
+use crate::foreign::{IdentityError, Written, written};
 use crate::linked::readiness::wait;
 use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, WireError};
 use crate::{Board, Device, DeviceFault, DeviceOutput, Elf, Stimulus};
@@ -52,6 +53,9 @@ pub enum QemuError {
         /// The system's words.
         error: String,
     },
+    /// The firmware cannot be told who it is.
+    #[error("the identity cannot be written: {0}")]
+    Identity(#[from] IdentityError),
     /// The firmware did not come up.
     #[error("the firmware did not come up: {0}")]
     Boot(DeviceFault),
@@ -86,8 +90,12 @@ impl QemuDevice {
                 .map_err(io("opening the device's network"))?,
             None => Frames::OverLink,
         };
-        let blob = config_blob(config);
-        let mut process = QemuProcess::launch(&binary, board, qemu, elf, mac, &blob, folder)?;
+        let identity = match (&board.identity, qemu.config_address) {
+            (Some(spec), _) => written(spec, elf, config)?,
+            (None, Some(address)) => Some(Written { address, bytes: config_blob(config) }),
+            (None, None) => return Err(incomplete("identity")),
+        };
+        let mut process = QemuProcess::launch(&binary, board, qemu, elf, mac, identity.as_ref(), folder)?;
         let link = accept(&listener, &mut process, board.timeouts.boot).map_err(QemuError::Boot)?;
         link.set_nonblocking(true).map_err(io("listening for the device's link"))?;
         let process_id = process.id();

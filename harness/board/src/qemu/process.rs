@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
+use crate::foreign::Written;
 use crate::{Board, Elf, LinkVia, QemuError, QemuSpec};
 
 const CONSOLE_TAIL_BYTES: usize = 2048;
@@ -42,7 +43,7 @@ impl Paths<'_> {
     fn stderr(&self) -> std::path::PathBuf {
         self.folder.join("stderr")
     }
-    fn config(&self) -> std::path::PathBuf {
+    pub(crate) fn config(&self) -> std::path::PathBuf {
         self.folder.join("config")
     }
 }
@@ -60,24 +61,20 @@ impl QemuProcess {
         qemu: &QemuSpec,
         elf: &Elf,
         mac: [u8; 6],
-        config_blob: &[u8],
+        identity: Option<&Written>,
         folder: TempDir,
     ) -> Result<Self, QemuError> {
         let at = paths(&folder);
         let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
-        std::fs::write(at.config(), config_blob).map_err(io("writing the configuration blob"))?;
         let mut command = machine(binary, &qemu.machine);
-        command
-            .arg("-kernel")
-            .arg(elf.path())
-            .arg("-device")
-            .arg(format!(
-                "loader,file={},addr={:#x},force-raw=on",
-                at.config().display(),
-                qemu.config_address
-            ))
-            .args(network(qemu.nic.as_deref(), &at, mac))
-            .args(serial_ports(board, &at));
+        command.arg("-kernel").arg(elf.path());
+        if let Some(written) = identity {
+            std::fs::write(at.config(), &written.bytes).map_err(io("writing the configuration"))?;
+            let place =
+                format!("loader,file={},addr={:#x},force-raw=on", at.config().display(), written.address);
+            command.arg("-device").arg(place);
+        }
+        command.args(network(qemu.nic.as_deref(), &at, mac)).args(serial_ports(board, &at));
         Self::spawn(command, board, folder)
     }
 
