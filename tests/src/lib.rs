@@ -1,9 +1,13 @@
 //! What the whole-system tests share: the shipped scenarios, boards and firmware, found from this crate.
 
+mod token;
+
 use std::path::{Path, PathBuf};
 
 use hilarm_board::{Backend, Board, Elf, qemu_binary, qemu_version};
 use hilarm_scenario::ScenarioFile;
+
+pub use token::token;
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {
@@ -59,7 +63,9 @@ pub fn boards() -> Vec<Board> {
 
 /// A board's firmware, or why there is none here. In CI there is no such reason: tests then fail.
 pub fn firmware(board: &Board) -> Result<Option<Elf>, String> {
-    let (Backend::Qemu, Some(firmware)) = (board.backend, &board.firmware) else { return Ok(None) };
+    let (Backend::Qemu | Backend::Probe, Some(firmware)) = (board.backend, &board.firmware) else {
+        return Ok(None);
+    };
     if qemu_version(&qemu_binary()).is_none() {
         return Err("no QEMU: `cargo xtask setup` installs it".to_owned());
     }

@@ -27,6 +27,7 @@ mod connection;
 mod core;
 mod device_keys;
 mod error;
+mod health;
 mod json_lines;
 mod listeners;
 mod server;
@@ -34,5 +35,6 @@ mod state;
 
 pub use config::{ServedDevice, ServerConfig};
 pub use error::ServerError;
+pub use health::{HealthError, check};
 pub use json_lines::JsonLines;
 pub use server::Server;

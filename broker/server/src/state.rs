@@ -11,6 +11,8 @@ use rand::rngs::OsRng;
 
 use crate::ServerError;
 
+/// The authority's certificate, below the state directory.
+pub(crate) const CA_CERTIFICATE: &str = "ca.pem";
 const AUTHORITY: &str = "hilarm local certificate authority";
 
 /// The authority and the identities of a hub on sockets.
@@ -31,7 +33,7 @@ impl State {
         // Released when `lock` goes.
         lock.lock().map_err(at(&lock_path))?;
 
-        let ca_path = dir.join("ca.pem");
+        let ca_path = dir.join(CA_CERTIFICATE);
         let authority = authority(&ca_path, &dir.join("ca.key"))?;
         let stamp_path = dir.join("server.names");
         let stamp = format!("{}\n{}", names.join("\n"), authority.pem());

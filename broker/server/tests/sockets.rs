@@ -19,6 +19,21 @@ const PUMP: &str = "pump-1";
 const PUBACK: [u8; 4] = [0x40, 2, 0, 1];
 const SHORT: Duration = Duration::from_millis(200);
 
+#[tokio::test]
+async fn a_check_tells_a_hub_that_serves_from_one_that_does_not() {
+    let server = running().await;
+    let state = server.ca_path.parent().unwrap();
+    hilarm_server::check(server.address, state, Duration::from_secs(10)).await.unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let without_authority = hilarm_server::check(server.address, other.path(), SHORT).await.unwrap_err();
+    assert!(without_authority.to_string().starts_with("read the authority"), "{without_authority}");
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let refused = hilarm_server::check(nobody.local_addr().unwrap(), state, Duration::from_secs(10)).await;
+    assert!(refused.unwrap_err().to_string().starts_with("reach a hub"));
+    server.stop().await;
+}
+
 async fn running() -> Running {
     Running::start(config(vec![sas_device(PUMP)])).await
 }

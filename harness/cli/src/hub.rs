@@ -1,8 +1,11 @@
 //! `hilarm hub`: the IoT Hub on a loopback address, for any client.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use hilarm_hub::ServiceRequest;
-use hilarm_server::{JsonLines, ServedDevice, Server, ServerConfig, ServerError};
+use hilarm_server::{JsonLines, ServedDevice, Server, ServerConfig, ServerError, check};
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,13 +13,29 @@ use crate::args::HubArgs;
 use crate::run::read_security_groups;
 use crate::say;
 
+/// How long a hub may take to answer a check.
+const CHECK_LIMIT: Duration = Duration::from_secs(3);
+
 pub(crate) fn hub(args: &HubArgs) -> anyhow::Result<u8> {
-    if !args.address.is_loopback() {
-        bail!("{} is no loopback address: the stand-in has no place on a network", args.address);
+    if !args.address.is_loopback() && !args.expose {
+        bail!(
+            "{} is no loopback address: the stand-in has no place on a network; in a container, whose network \
+             is its own, --expose says so",
+            args.address
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if args.check {
+        let address = SocketAddr::new(reachable(args.address), args.mqtt_port);
+        return Ok(runtime.block_on(check(address, &args.state, CHECK_LIMIT)).map(|()| 0)?);
+    }
     runtime.block_on(serve(args))?;
     Ok(0)
+}
+
+/// Where to reach, from this machine, what listens on an address.
+fn reachable(address: IpAddr) -> IpAddr {
+    if address.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address }
 }
 
 /// Without rights to the standard port of HTTPS most of the hub is still of use; whoever named a port wants it.
@@ -35,7 +54,7 @@ async fn bind(mut config: ServerConfig, https_was_named: bool) -> Result<Server,
 }
 
 async fn serve(args: &HubArgs) -> anyhow::Result<()> {
-    let mut config = ServerConfig::new("localhost", &args.state);
+    let mut config = ServerConfig::new(&args.host, &args.state);
     config.address = args.address;
     config.mqtt_port = args.mqtt_port;
     config.https_port = args.https_port.or(config.https_port);

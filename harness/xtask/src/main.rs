@@ -3,8 +3,11 @@
 //! It finds out what this machine lacks, says so, installs it when allowed to, builds the firmware, and runs
 //! the scenarios or the tests. It holds no knowledge of scenarios, boards or tests themselves.
 
+mod c_firmware;
 mod consent;
+mod engine;
 mod firmware;
+mod image;
 mod packages;
 mod process;
 mod qemu;
@@ -55,11 +58,18 @@ enum Task {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Install what the example firmware in C needs, fetch its libraries, build it, print where the ELFs are.
+    CFirmware {
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Install what is missing, and nothing else.
     Setup {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Build the hub as a container image, `hilarm-hub:local`, without a registry.
+    Image,
     /// Check the rules of the house that no compiler checks.
     Tidy,
 }
@@ -80,6 +90,14 @@ fn carry_out(task: Task) -> Result<ExitCode> {
         Task::Test { consent, arguments } => {
             let setup = Setup::all(consent);
             tools::prepare(consent);
+            if let Err(reason) = engine::prepare(consent).and_then(|()| image::build()) {
+                println!(
+                    "xtask: {reason:#}: the tests of the hub's container image are skipped, or fail where required"
+                );
+            }
+            if let Err(reason) = c_firmware::build(consent) {
+                println!("xtask: {reason:#}: the tests of the firmware in C are skipped, or fail in CI");
+            }
             tests::run(&setup, &arguments)
         }
         Task::Firmware { consent } => {
@@ -89,9 +107,16 @@ fn carry_out(task: Task) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Task::CFirmware { consent } => {
+            for elf in c_firmware::build(consent)? {
+                println!("{}", elf.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Setup { consent } => {
             Ok(if Setup::all(consent).report() { ExitCode::SUCCESS } else { ExitCode::from(3) })
         }
+        Task::Image => image::build().map(|()| ExitCode::SUCCESS),
         Task::Tidy => tidy::report(),
     }
 }
