@@ -30,7 +30,8 @@ pub(crate) enum Command {
     Review(ReviewArgs),
     /// Judge a recorded journal again, without running anything.
     Replay(ReplayArgs),
-    /// Tell which rows of the catalogue a run has shown to fire, from its journals.
+    /// Tell which rows of the catalogue a run has shown to fire, from its journals; fail if one lost coverage.
+    #[command(after_help = COVERAGE_EXIT_CODES)]
     Coverage(CoverageArgs),
     /// Change each rule and each check of the hub in turn, and tell which changes no scenario notices.
     #[command(after_help = MUTATE_EXIT_CODES)]
@@ -49,6 +50,11 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     3  the harness, the emulator or the firmware failed\n  \
     4  nothing ran\n  \
     130  interrupted before all had run, and nothing failed until then";
+
+const COVERAGE_EXIT_CODES: &str = "Exit codes:\n  \
+    0  the run shows what scenarios/COVERAGE.md says of its boards and scenarios\n  \
+    1  a row lost coverage\n  \
+    2  there is no run, or it is of another commit than the one checked out";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -111,7 +117,7 @@ pub(crate) struct CoverageArgs {
     /// The text of scenarios/COVERAGE.md.
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// Folder of the run; the newest under `.hilarm/runs` when absent.
+    /// Folder of the run; the newest under `.hilarm/runs` when absent, which must be of the commit checked out.
     #[arg(long, value_name = "DIR")]
     pub(crate) run: Option<PathBuf>,
 }
@@ -139,6 +145,15 @@ pub(crate) struct HubArgs {
     /// Loopback address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) address: IpAddr,
+    /// Listen on an address that others can reach: for containers, whose network is their own.
+    #[arg(long)]
+    pub(crate) expose: bool,
+    /// Name that devices know the hub by; its certificate says it too.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub(crate) host: String,
+    /// Only ask the hub that runs with this state, address and port whether it serves: exit code 0 if so.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Port of MQTT over TLS; SDKs expect 8883.
     #[arg(long, value_name = "PORT", alias = "port", default_value_t = 8883)]
     pub(crate) mqtt_port: u16,
