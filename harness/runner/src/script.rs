@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use hilarm_hub::MethodTicket;
 use hilarm_link::{Command, CommandError, DeviceEvent, Value, X509Credential};
-use hilarm_model::{DeviceId, HubEvent, Monotonic, TwinSection};
-use hilarm_scenario::{Advance, Argument, BehaviourStep, Connect, EventMatch, NetworkStep, Span, Step};
+use hilarm_model::{DeviceId, HubEvent, Monotonic, Protocol, TwinSection};
+use hilarm_scenario::{
+    Advance, Argument, BehaviourStep, Connect, Disposition, EventMatch, NetworkStep, Span, Step, Transport,
+};
 
 use crate::journal::{Entry, HarnessRecord, Line};
 use crate::matching::matches;
@@ -81,7 +83,9 @@ enum Goal {
     LetIn(DeviceId),
     TwinRead(DeviceId),
     Reported(DeviceId),
-    Telemetry(DeviceId),
+    Telemetry(DeviceId, Transport),
+    Settled(DeviceId, Disposition),
+    Uploaded(DeviceId),
     Method(MethodTicket),
 }
 
@@ -109,8 +113,20 @@ impl Goal {
             (Self::Reported(wanted), Entry::Hub(record)) => {
                 matches!(&record.event, HubEvent::TwinUpdated { device, section: TwinSection::Reported, .. } if device == wanted)
             }
-            (Self::Telemetry(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::TelemetryReceived { device, duplicate: false, .. } if device == wanted)
+            (Self::Telemetry(wanted, over), Entry::Hub(record)) => match &record.event {
+                HubEvent::TelemetryReceived { device, protocol, duplicate: false, .. } => {
+                    device == wanted && (*over == Transport::Https) == (*protocol == Protocol::Https)
+                }
+                _ => false,
+            },
+            (Self::Settled(wanted, disposition), Entry::Hub(record)) => match (disposition, &record.event) {
+                (Disposition::Complete, HubEvent::CloudToDeviceCompleted { device, .. })
+                | (Disposition::Reject, HubEvent::CloudToDeviceRejected { device, .. })
+                | (Disposition::Abandon, HubEvent::CloudToDeviceAbandoned { device, .. }) => device == wanted,
+                _ => false,
+            },
+            (Self::Uploaded(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::FileUploadCompleted { device, .. } if device == wanted)
             }
             _ => false,
         }
@@ -323,16 +339,29 @@ impl<'a> Script<'a> {
             }
             Step::SendTelemetry(step) => {
                 let interval_ms = u32::try_from(step.every.0.as_millis()).unwrap_or(u32::MAX);
-                let command = Command::SendTelemetry {
-                    count: step.count,
-                    interval_ms,
-                    payload_bytes: step.payload_bytes,
+                let (count, payload_bytes) = (step.count, step.payload_bytes);
+                let command = match step.over {
+                    Transport::Mqtt => Command::SendTelemetry { count, interval_ms, payload_bytes },
+                    Transport::Https => Command::SendTelemetryHttps { count, interval_ms, payload_bytes },
                 };
                 send(world, &step.device, command)?;
                 let limit = limit + step.every.0.saturating_mul(step.count);
                 let what = format!("{} to send {} telemetry messages", step.device, step.count);
-                let goal = Goal::Telemetry(identity(world, &step.device));
+                let goal = Goal::Telemetry(identity(world, &step.device), step.over);
                 self.wait_from_now(at, goal, u64::from(step.count), limit, what);
+            }
+            Step::ReceiveHttps(step) => {
+                let (count, disposition) = (step.count, disposition(step.disposition));
+                send(world, &step.device, Command::ReceiveHttps { disposition, count })?;
+                let what = format!("{} to settle {count} messages", step.device);
+                let goal = Goal::Settled(identity(world, &step.device), step.disposition);
+                self.wait_from_now(at, goal, u64::from(count), limit, what);
+            }
+            Step::UploadFile(step) => {
+                let (name, size_bytes) = (step.name, step.size_bytes);
+                let what = format!("{} to upload {name}", step.device);
+                send(world, &step.device, Command::UploadFile { name, size_bytes })?;
+                self.wait_from_now(at, Goal::Uploaded(identity(world, &step.device)), 1, limit, what);
             }
             Step::ReadTwin(step) => {
                 send(world, &step.device, Command::ReadTwin)?;
@@ -429,6 +458,14 @@ fn identity(world: &World, device: &DeviceId) -> DeviceId {
     world.journal().header().scenario.identity_of(device).clone()
 }
 
+fn disposition(disposition: Disposition) -> hilarm_link::Disposition {
+    match disposition {
+        Disposition::Complete => hilarm_link::Disposition::Complete,
+        Disposition::Reject => hilarm_link::Disposition::Reject,
+        Disposition::Abandon => hilarm_link::Disposition::Abandon,
+    }
+}
+
 /// How long the hub's answer to a step may take.
 fn method_limit(step: &Step) -> Duration {
     match step {
@@ -477,6 +514,8 @@ fn kind(step: &Step) -> &'static str {
         Step::Behaviour(_) => "behaviour",
         Step::StopBehaviour(_) => "stop_behaviour",
         Step::SendTelemetry(_) => "send_telemetry",
+        Step::ReceiveHttps(_) => "receive_https",
+        Step::UploadFile(_) => "upload_file",
         Step::ReadTwin(_) => "read_twin",
         Step::ReportProperties(_) => "report_properties",
         Step::PatchDesired(_) => "patch_desired",

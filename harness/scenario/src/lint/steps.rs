@@ -9,13 +9,15 @@ use crate::steps::Steps;
 const INVALID_CERTIFICATE: &str = "invalid";
 
 /// Steps that a device carries out, or its link; the hub knows nothing of them.
-const ON_DEVICE: [&str; 9] = [
+const ON_DEVICE: [&str; 11] = [
     "connect",
     "disconnect",
     "reconnect",
     "behaviour",
     "stop_behaviour",
     "send_telemetry",
+    "receive_https",
+    "upload_file",
     "read_twin",
     "report_properties",
     "network",

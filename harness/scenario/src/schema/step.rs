@@ -30,6 +30,10 @@ pub enum Step {
     StopBehaviour(StopBehaviour),
     /// The device sends telemetry; the step ends when the last message is acknowledged.
     SendTelemetry(SendTelemetry),
+    /// The device receives cloud-to-device messages over HTTPS; the step ends when it has settled as many.
+    ReceiveHttps(ReceiveHttps),
+    /// The device uploads a file; the step ends when the hub knows of it.
+    UploadFile(UploadFile),
     /// The device reads its twin.
     ReadTwin(DeviceStep),
     /// The device changes its reported properties.
@@ -160,6 +164,73 @@ pub struct SendTelemetry {
     /// Length of each payload, 64 by default.
     #[serde(default = "default_payload_bytes")]
     pub payload_bytes: u16,
+    /// The protocol, `mqtt` by default. Over HTTPS no connection is needed: each message proves the device anew.
+    #[serde(default)]
+    pub over: Transport,
+}
+
+/// What a device's telemetry goes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "protocol"))]
+pub enum Transport {
+    /// The connection that the device has.
+    #[default]
+    Mqtt,
+    /// A request for each message.
+    Https,
+}
+
+/// Receiving cloud-to-device messages over HTTPS.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiveHttps {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// How many messages, 1 by default; it looks once a second while none waits.
+    #[serde(default = "one_message")]
+    #[schemars(range(min = 1))]
+    pub count: u32,
+    /// What becomes of each, `complete` by default.
+    #[serde(default)]
+    pub disposition: Disposition,
+}
+
+/// What a device does with a cloud-to-device message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "disposition"))]
+pub enum Disposition {
+    /// It is done with it.
+    #[default]
+    Complete,
+    /// It does not want it.
+    Reject,
+    /// It gives it back to the queue.
+    Abandon,
+}
+
+/// Uploading a file.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadFile {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// Its name, without the device's folder.
+    pub name: String,
+    /// Its length, 1024 by default.
+    #[serde(default = "default_file_bytes")]
+    pub size_bytes: u32,
+}
+
+fn one_message() -> u32 {
+    1
+}
+
+fn default_file_bytes() -> u32 {
+    1024
 }
 
 fn default_payload_bytes() -> u16 {
