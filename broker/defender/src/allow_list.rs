@@ -1,4 +1,4 @@
-//! An allow list of a security group made ready for look-ups, and which flows go which way.
+//! An allow list of a security group made ready for look-ups, which flows go which way, and their judgement.
 //!
 //! A list of the wrong kind for its rule (names for addresses, or the reverse) allows nothing, as an empty
 //! one does: the API refuses such a rule, a journal may hold one.
@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use hilarm_model::{AllowList, Flow, FlowDirection};
+use hilarm_model::{AllowList, Flow, FlowDirection, HubEvent};
 
 use crate::address_index::AddressIndex;
-use crate::counting::has_ports;
+use crate::alert::Subject;
+use crate::counting::{flows, has_ports, security_events};
+use crate::judgement::Judgement;
 use crate::roster::Listening;
 
 /// What an allow-list rule allows.
@@ -60,6 +62,31 @@ pub(crate) fn outbound(flow: &Flow, listening: &Listening) -> bool {
 pub(crate) fn inbound(flow: &Flow, listening: &Listening) -> bool {
     let guessed = flow.bytes_in > 0 && listening.contains(&(flow.protocol, flow.local_port));
     directed(flow, FlowDirection::In, guessed)
+}
+
+/// Raises an alert for each flow of the kind whose remote address the device's group does not allow.
+pub(crate) fn judge_flows(
+    event: &HubEvent,
+    judgement: &mut Judgement<'_>,
+    is_of_kind: fn(&Flow, &Listening) -> bool,
+) {
+    let Some((device, events)) = security_events(event) else { return };
+    let Some((allowed, group)) = judgement.allow_list(device) else { return };
+    for flow in events.iter().flat_map(flows) {
+        if !is_of_kind(flow, judgement.listening(device)) {
+            continue;
+        }
+        judgement.consider();
+        let address = flow.remote_address.to_canonical();
+        if !allowed.address(address) {
+            judgement.raise(device, Some(Subject::Address(address)), |facts| {
+                facts.insert("SecurityGroup", group.clone());
+                facts.insert("RemoteAddress", address.to_string());
+                facts.insert("RemotePort", flow.remote_port.to_string());
+                facts.insert("LocalPort", flow.local_port.to_string());
+            });
+        }
+    }
 }
 
 fn directed(flow: &Flow, direction: FlowDirection, guessed: bool) -> bool {

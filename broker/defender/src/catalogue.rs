@@ -1,4 +1,5 @@
-//! The catalogue: every detection, listed once. A detection is a file of `detections/` and a line here.
+//! The catalogue: every detection, listed once. A detection is a file of `detections/`, or a row of
+//! one, and a line here.
 
 use crate::detection::Detection;
 use crate::detections::*;
@@ -12,21 +13,21 @@ static CATALOGUE: &[&Detection] = &[
     &sas_invalid_signature::DETECTION,
     &certificate_added::DETECTION,
     &certificate_deleted::DETECTION,
-    &certificate_add_failed::DETECTION,
-    &certificate_delete_failed::DETECTION,
+    &certificate_operation_failed::ADD,
+    &certificate_operation_failed::DELETE,
     &diagnostic_setting_edited::DETECTION,
     &diagnostic_setting_deleted::DETECTION,
     &active_connections::DETECTION,
     &c2d_mqtt_device::DETECTION,
-    &c2d_mqtt::DETECTION,
-    &c2d_amqp::DETECTION,
-    &c2d_http::DETECTION,
+    &c2d_messages::MQTT,
+    &c2d_messages::AMQP,
+    &c2d_messages::HTTP,
     &c2d_rejected_mqtt::DETECTION,
-    &c2d_rejected_amqp::DETECTION,
-    &c2d_rejected_http::DETECTION,
-    &d2c_mqtt::DETECTION,
-    &d2c_amqp::DETECTION,
-    &d2c_http::DETECTION,
+    &c2d_rejected_messages::AMQP,
+    &c2d_rejected_messages::HTTP,
+    &d2c_messages::MQTT,
+    &d2c_messages::AMQP,
+    &d2c_messages::HTTP,
     &direct_methods::DETECTION,
     &file_uploads::DETECTION,
     &queue_purges::DETECTION,

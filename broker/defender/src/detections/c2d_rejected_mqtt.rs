@@ -6,6 +6,7 @@
 
 use hilarm_model::{DeadLetter, HubEvent, Profile, Protocol, RangeRuleType};
 
+use super::c2d_rejected_messages::REMEDIATION;
 use crate::counting::Counting;
 use crate::detection::{DataSource, Detection, FieldProvenance, Name, Provenance, Seed};
 use crate::kind::EventKind;
@@ -24,11 +25,7 @@ pub(crate) static DETECTION: Detection = RangeRow {
     alert_type: "IoT_CA_MqttC2DRejectedMessagesNotInAllowedRange",
     data_source: DataSource::IotHub,
     description: "Within one time window a device left fewer or more messages over MQTT without an acknowledgement until they expired than the range configured for its security group allows.",
-    remediation: &[
-        "Find out why the device refuses what it is sent: a manipulated application, or commands that it must not carry out.",
-        "Find out who sends the commands.",
-        "If the device is right, adapt the range of its security group.",
-    ],
+    remediation: REMEDIATION,
     erratum: None,
     provenance: FieldProvenance { trigger: Provenance::Decided, ..FieldProvenance::WITHOUT_REMEDIATION },
     attack: &["T1070"],

@@ -4,16 +4,13 @@
 //! states so; where it states no direction, a TCP or UDP flow with bytes received on a port on which the device
 //! listens.
 
-use hilarm_model::{AllowRuleType, HubEvent};
+use hilarm_model::AllowRuleType;
 
-use crate::alert::Subject;
-use crate::allow_list::inbound;
-use crate::counting::{flows, security_events};
+use crate::allow_list::{inbound, judge_flows};
 use crate::detection::{
     Boundary, Class, DataSource, Detection, Document, FieldProvenance, Name, Provenance, Scope, Seed,
     Severity, Trigger,
 };
-use crate::judgement::Judgement;
 use crate::kind::EventKind;
 
 /// The row of the catalogue.
@@ -47,29 +44,9 @@ pub(crate) static DETECTION: Detection = Detection {
     trigger: Trigger::AllowList {
         rule: AllowRuleType::ConnectionFromIpNotAllowed,
         on: &[EventKind::SecurityMessageReceived],
-        judge,
+        judge: |event, judgement| judge_flows(event, judgement, inbound),
     },
 };
-
-fn judge(event: &HubEvent, judgement: &mut Judgement<'_>) {
-    let Some((device, events)) = security_events(event) else { return };
-    let Some((allowed, group)) = judgement.allow_list(device) else { return };
-    for flow in events.iter().flat_map(flows) {
-        if !inbound(flow, judgement.listening(device)) {
-            continue;
-        }
-        judgement.consider();
-        let address = flow.remote_address.to_canonical();
-        if !allowed.address(address) {
-            judgement.raise(device, Some(Subject::Address(address)), |facts| {
-                facts.insert("SecurityGroup", group.clone());
-                facts.insert("RemoteAddress", address.to_string());
-                facts.insert("RemotePort", flow.remote_port.to_string());
-                facts.insert("LocalPort", flow.local_port.to_string());
-            });
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

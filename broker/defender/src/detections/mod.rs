@@ -1,20 +1,15 @@
-//! One file a detection: its metadata, its trigger, its tests.
+//! One file a detection: its metadata, its trigger, its tests. Detections that differ by a protocol or an operation
+//! only are rows of one file.
 
 pub(crate) mod active_connections;
-pub(crate) mod c2d_amqp;
-pub(crate) mod c2d_http;
-pub(crate) mod c2d_mqtt;
+pub(crate) mod c2d_messages;
 pub(crate) mod c2d_mqtt_device;
-pub(crate) mod c2d_rejected_amqp;
-pub(crate) mod c2d_rejected_http;
+pub(crate) mod c2d_rejected_messages;
 pub(crate) mod c2d_rejected_mqtt;
-pub(crate) mod certificate_add_failed;
 pub(crate) mod certificate_added;
-pub(crate) mod certificate_delete_failed;
 pub(crate) mod certificate_deleted;
-pub(crate) mod d2c_amqp;
-pub(crate) mod d2c_http;
-pub(crate) mod d2c_mqtt;
+pub(crate) mod certificate_operation_failed;
+pub(crate) mod d2c_messages;
 pub(crate) mod diagnostic_setting_deleted;
 pub(crate) mod diagnostic_setting_edited;
 pub(crate) mod diagnostics_logs;

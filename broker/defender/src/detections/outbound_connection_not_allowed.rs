@@ -3,15 +3,12 @@
 //! Outbound is what the agent states so; where it states no direction, a TCP or UDP flow with bytes sent from a
 //! port on which the device does not listen. Multicast and broadcast are exempt. An empty list allows nothing.
 
-use hilarm_model::{AllowRuleType, HubEvent};
+use hilarm_model::AllowRuleType;
 
-use crate::alert::Subject;
-use crate::allow_list::outbound;
-use crate::counting::{flows, security_events};
+use crate::allow_list::{judge_flows, outbound};
 use crate::detection::{
     Boundary, Class, DataSource, Detection, FieldProvenance, Name, Scope, Seed, Severity, Trigger,
 };
-use crate::judgement::Judgement;
 use crate::kind::EventKind;
 
 /// The row of the catalogue.
@@ -45,29 +42,9 @@ pub(crate) static DETECTION: Detection = Detection {
     trigger: Trigger::AllowList {
         rule: AllowRuleType::ConnectionToIpNotAllowed,
         on: &[EventKind::SecurityMessageReceived],
-        judge,
+        judge: |event, judgement| judge_flows(event, judgement, outbound),
     },
 };
-
-fn judge(event: &HubEvent, judgement: &mut Judgement<'_>) {
-    let Some((device, events)) = security_events(event) else { return };
-    let Some((allowed, group)) = judgement.allow_list(device) else { return };
-    for flow in events.iter().flat_map(flows) {
-        if !outbound(flow, judgement.listening(device)) {
-            continue;
-        }
-        judgement.consider();
-        let address = flow.remote_address.to_canonical();
-        if !allowed.address(address) {
-            judgement.raise(device, Some(Subject::Address(address)), |facts| {
-                facts.insert("SecurityGroup", group.clone());
-                facts.insert("RemoteAddress", address.to_string());
-                facts.insert("RemotePort", flow.remote_port.to_string());
-                facts.insert("LocalPort", flow.local_port.to_string());
-            });
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

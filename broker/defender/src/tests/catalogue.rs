@@ -1,20 +1,34 @@
 //! The catalogue against its folder and against itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::entries;
 use crate::{Class, catalogue, detection, recommendation_catalogue};
 
 #[test]
-fn each_file_of_the_folder_is_listed_exactly_once_under_its_own_name() {
+fn each_file_of_the_folder_holds_detections_that_are_listed_and_each_detection_has_one_file() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/detections");
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut files: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-    files.retain(|name| name != "mod.rs");
-    files.sort_unstable();
-    let mut listed: Vec<_> = entries().map(|detection| detection.slug.replace('-', "_") + ".rs").collect();
-    listed.sort_unstable();
-    assert_eq!(files, listed);
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| !path.ends_with("mod.rs"));
+    let texts: BTreeMap<_, _> =
+        files.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect();
+    let mut holding = BTreeSet::new();
+    for entry in entries() {
+        let row = format!("slug: \"{}\",", entry.slug);
+        let held = texts.iter().filter(|(_, text)| text.contains(&row)).map(|(path, _)| path);
+        let [file] = held.collect::<Vec<_>>()[..] else { panic!("{} has not one file", entry.slug) };
+        // A detection alone in its file gives it its name.
+        let alone = texts[file].matches(": Detection = ").count() == 1;
+        let named = file.file_stem().unwrap().to_string_lossy() == entry.slug.replace('-', "_");
+        assert_eq!(alone, named, "{} in {}", entry.slug, file.display());
+        holding.insert(file);
+    }
+    assert!(
+        texts.keys().all(|file| holding.contains(file)),
+        "a file without a listed detection: {holding:?}"
+    );
+    let rows: usize = texts.values().map(|text| text.matches(": Detection = ").count()).sum();
+    assert_eq!(rows, entries().count(), "a row that nobody listed");
 }
 
 #[test]
