@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use hilarm_agent::{Agent, Input, Output};
 use hilarm_board::{
-    Device, DeviceFault, DeviceOutput, Frames, Host, LinkedDevice, Parts, SerialAddress, SerialWire,
-    Stimulus, Timeouts,
+    Device, DeviceFault, DeviceOutput, Doorbell, Frames, Host, LinkedDevice, Pace, Parts, SerialAddress,
+    SerialWire, Stimulus, Timeouts,
 };
 use hilarm_link::{
     AgentConfig, Command, Credential, Decoder, DeviceConfig, DeviceEvent, Encoder, FrameError, FromDevice,
@@ -159,6 +159,12 @@ fn now(micros: u64) -> Now {
 
 /// Plugs in a board that lives as `life` says; the harness's device, and the board's thread.
 fn plug_in(life: impl FnOnce(Board) + Send + 'static) -> (Result<LinkedDevice, DeviceFault>, JoinHandle<()>) {
+    let (parts, board) = cable(life);
+    (LinkedDevice::boot(parts, limits()), board)
+}
+
+/// The harness's end of a board's cable, and the board's thread.
+fn cable(life: impl FnOnce(Board) + Send + 'static) -> (Parts, JoinHandle<()>) {
     let (mut port, ours) = TTYPort::pair().unwrap();
     port.set_timeout(Duration::from_secs(20)).unwrap();
     let path = PathBuf::from(ours.name().unwrap());
@@ -166,7 +172,7 @@ fn plug_in(life: impl FnOnce(Board) + Send + 'static) -> (Result<LinkedDevice, D
     let wire = SerialWire::open(SerialAddress::Path(path), 115_200).unwrap();
     let board = std::thread::spawn(move || life(Board::new(port)));
     let parts = Parts { host: Box::new(Unattended), wire: Box::new(wire), frames: Frames::OverLink };
-    (LinkedDevice::boot(parts, limits()), board)
+    (parts, board)
 }
 
 /// The fault of a board that never came up. The cable stays plugged in until the harness has given up.
@@ -376,4 +382,77 @@ fn a_cable_pulled_in_the_middle_of_a_frame_is_told_at_once() {
     let DeviceFault::LinkLost { error, .. } = &fault else { panic!("{fault}") };
     assert!(error.contains("unplugged") && error.contains("/dev/pts/"), "{error}");
     assert!(began.elapsed() < LIMIT, "nobody waited for the limit");
+}
+
+/// Lives by a clock of its own: says something every few milliseconds, whether anybody grants it time or not.
+fn live_in_own_time(mut board: Board) {
+    board.boot();
+    board.port.set_timeout(Duration::from_millis(5)).unwrap();
+    let mut buffer = [0; 4096];
+    loop {
+        match board.port.read(&mut buffer) {
+            Ok(length @ 1..) => {
+                for &byte in &buffer[..length] {
+                    if let Some(message) = board.decoder.push::<ToDevice>(byte) {
+                        board.take(message.unwrap());
+                    }
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                board.send(&FromDevice::Log { level: LogLevel::Info, text: "tick".to_owned() });
+            }
+            _ => return,
+        }
+    }
+}
+
+/// Steps whenever the bell rings, until an output is as wanted.
+fn await_output(
+    device: &mut LinkedDevice,
+    bell: &Doorbell,
+    wanted: impl Fn(&DeviceOutput) -> bool,
+) -> Result<(), DeviceFault> {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(10) {
+        let now = now(began.elapsed().as_micros() as u64);
+        if device.step(Stimulus::Tick, now)?.iter().any(&wanted) {
+            return Ok(());
+        }
+        bell.wait(Duration::from_secs(1));
+    }
+    panic!("nothing of that kind came");
+}
+
+#[test]
+fn a_board_with_a_clock_of_its_own_rings_when_it_has_done_something() {
+    let (parts, board) = cable(live_in_own_time);
+    let mut device = LinkedDevice::boot_in_own_time(parts, limits()).unwrap();
+    let bell = Doorbell::default();
+    device.listen(&bell);
+    assert_eq!((device.pace(), device.deadline()), (Pace::Real, None));
+    let log = |text: &'static str| move |one: &DeviceOutput| matches!(one, DeviceOutput::Report(FromDevice::Log { text: said, .. }) if said == text);
+    await_output(&mut device, &bell, log("tick")).unwrap();
+    let frame = Stimulus::Link(LinkOutput::Frame(vec![1, 2, 3]));
+    let at_once = device.step(frame, now(5)).unwrap();
+    let backwards = DeviceOutput::Link(LinkInput::Frame(vec![3, 2, 1]));
+    if !at_once.contains(&backwards) {
+        await_output(&mut device, &bell, |one| *one == backwards).unwrap();
+    }
+    assert!(bell.wait(Duration::from_secs(5)), "it goes on ringing");
+    drop(device);
+    board.join().unwrap();
+}
+
+#[test]
+fn a_cable_pulled_from_a_board_in_its_own_time_rings_too() {
+    let (parts, board) = cable(|mut board| {
+        board.boot();
+        let _calendar = board.next();
+    });
+    let mut device = LinkedDevice::boot_in_own_time(parts, limits()).unwrap();
+    let bell = Doorbell::default();
+    device.listen(&bell);
+    let fault = await_output(&mut device, &bell, |_| false).unwrap_err();
+    assert!(matches!(fault, DeviceFault::LinkLost { .. }), "{fault}");
+    board.join().unwrap();
 }

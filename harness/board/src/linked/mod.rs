@@ -6,10 +6,12 @@
 
 mod conduit;
 mod device;
+mod exchange;
 mod frames;
 mod host;
 mod ledger;
 mod noise;
+mod own_time;
 pub(crate) mod readiness;
 mod wire;
 
