@@ -21,10 +21,6 @@ fn main() {
     for board in boards() {
         let elf = firmware(&board);
         for file in scenarios() {
-            if let Some(reason) = file.scenario.left_out_of(&board.id) {
-                eprintln!("{}::{} is no test: {reason}", board.id, file.id);
-                continue;
-            }
             cases.push(case(file, board.clone(), elf.clone(), Arc::clone(&snapshots)));
         }
     }

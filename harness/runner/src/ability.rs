@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use hilarm_board::{Backend, Board, DeviceStep, ProvisionedSpec};
-use hilarm_scenario::{Auth, EventMatch, Scenario, Step};
+use hilarm_scenario::{Auth, EventMatch, Scenario, Step, Transport};
 
 /// Why the scenario cannot run on the board; nothing when it can.
 pub fn lacking(scenario: &Scenario, board: &Board) -> Option<String> {
+    if let Some(reason) = scenario.left_out_of(&board.id) {
+        return Some(reason.to_owned());
+    }
     if let Some(built_in) = board.identity.as_ref().and_then(|identity| identity.provisioned.as_ref())
         && let Some(reason) = other_devices(scenario, built_in)
     {
@@ -118,6 +121,9 @@ fn on_device(step: &Step) -> Option<(&'static str, Option<DeviceStep>)> {
         Step::Reconnect(_) => ("reconnect", Some(DeviceStep::Reconnect)),
         Step::Behaviour(_) => ("behaviour", Some(DeviceStep::Behaviour)),
         Step::StopBehaviour(_) => ("stop_behaviour", Some(DeviceStep::Behaviour)),
+        Step::SendTelemetry(step) if step.over == Transport::Https => ("send_telemetry over HTTPS", None),
+        Step::ReceiveHttps(_) => ("receive_https", None),
+        Step::UploadFile(_) => ("upload_file", None),
         Step::SendTelemetry(_) => ("send_telemetry", Some(DeviceStep::SendTelemetry)),
         Step::ReadTwin(_) => ("read_twin", Some(DeviceStep::ReadTwin)),
         Step::ReportProperties(_) => ("report_properties", Some(DeviceStep::ReportProperties)),
@@ -164,6 +170,16 @@ mod tests {
 
     fn unlinked(rest: &str) -> Board {
         board(&format!("identity: {{ symbol: who }}\n{rest}"))
+    }
+
+    #[test]
+    fn a_scenario_for_other_boards_is_left_out_with_its_reason() {
+        let mut scenario = steps("  - run_for: 1s");
+        let board = unlinked("");
+        assert_eq!(lacking(&scenario, &board), None);
+        let only = vec!["sim".to_owned()];
+        scenario.boards = Some(hilarm_scenario::BoardsSpec { only, reason: "too many".to_owned() });
+        assert_eq!(lacking(&scenario, &board).as_deref(), Some("too many"));
     }
 
     #[test]

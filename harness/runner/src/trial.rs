@@ -142,10 +142,6 @@ impl Trial<'_> {
             let skipped = self.not_run(Variant::Main, Verdict::Skipped, Finding::new(reason));
             return seen(Judged { result: skipped, ran: None, case: None });
         }
-        if let Some(reason) = scenario.left_out_of(&self.board.id) {
-            let run = self.infra(Variant::Main, Finding::new(reason));
-            return seen(Judged::infra(RunResult { verdict: Verdict::Skipped, ..run }));
-        }
         let main = match self.run_once(scenario, &Variant::Main, hub) {
             Ok(main) => main,
             Err(finding) => return seen(Judged::infra(self.infra(Variant::Main, finding))),
