@@ -216,11 +216,12 @@ fn admit_debuggers(listener: &Listener, admitted: &Sender<Stream>, shared: &Shar
 /// Serves those who were let in, until nobody more can be.
 fn serve_debuggers(admitted: &Receiver<Stream>, core: &mut Core<Qemu>, shared: &Shared) {
     while let Ok(mut debugger) = admitted.recv() {
-        let end = serve(&mut debugger, core);
-        debugger.shutdown(Shutdown::Both);
-        if let SessionEnd::Link(error) = end {
+        if let SessionEnd::Link(error) = serve(&mut debugger, core) {
             shared.end(error.into_ended());
         }
+        // Last: who meets the failure may ask for its reason.
+        dismiss(&mut debugger);
+        debugger.shutdown(Shutdown::Both);
         shared.release();
     }
 }

@@ -1,7 +1,7 @@
 //! One debugger's connection: packets in, what they do to the core, packets out.
 //!
-//! However it ends, the debugger learns of it: its driver would read an orderly end of the stream for ever, so the last
-//! thing sent is a packet that it cannot decode.
+//! However it ends, the debugger is to learn of it: its driver would read an orderly end of the stream for ever, so the
+//! last thing sent is a packet that it cannot decode.
 
 use std::io::{Read, Write};
 
@@ -30,23 +30,21 @@ pub(crate) enum SessionEnd {
     Link(#[from] LinkError),
 }
 
-/// Serves a debugger until either side ends it.
+/// Serves a debugger until either side ends it. The caller notes why, and then dismisses the debugger.
 pub(crate) fn serve<M: Machine>(stream: &mut (impl Read + Write), core: &mut Core<M>) -> SessionEnd {
     let mut session = Session::default();
     let mut buffer = [0; 16 * 1024];
-    let end = loop {
+    loop {
         let length = match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => break SessionEnd::Closed,
+            Ok(0) | Err(_) => return SessionEnd::Closed,
             Ok(length) => length,
         };
         match session.answer(&buffer[..length], core) {
-            Ok(replies) if stream.write_all(&replies).is_err() => break SessionEnd::Closed,
+            Ok(replies) if stream.write_all(&replies).is_err() => return SessionEnd::Closed,
             Ok(_) => {}
-            Err(end) => break end,
+            Err(end) => return end,
         }
-    };
-    dismiss(stream);
-    end
+    }
 }
 
 /// Makes a debugger's pending operation fail. Gone already is as good.
@@ -148,6 +146,7 @@ mod tests {
         let mut core = Core::new(FakeMachine::default(), CoreKind::Armv7m, false);
         let mut debugger = Debugger { sent: io::Cursor::new(sent), received: Vec::new() };
         let end = serve(&mut debugger, &mut core);
+        dismiss(&mut debugger);
         (end, debugger.received)
     }
 
