@@ -132,6 +132,11 @@ impl Host {
                 Some(Output::SendRepeated { socket, byte, count }) => {
                     self.request(socket, Request::SendRepeated { byte, count });
                 }
+                #[cfg(target_os = "none")]
+                Some(Output::Crash(crash)) => crate::crash::carry_out(crash),
+                // On a host there is no processor to lose.
+                #[cfg(not(target_os = "none"))]
+                Some(Output::Crash(crash)) => panic!("told to die by {crash:?}"),
                 Some(Output::Close { socket }) => {
                     self.next_generation(socket);
                     self.request(socket, Request::Close);

@@ -9,6 +9,8 @@
 extern crate alloc;
 
 mod agent;
+#[cfg(target_os = "none")]
+mod crash;
 mod device;
 mod executor;
 #[cfg(target_os = "none")]
@@ -30,6 +32,8 @@ mod time;
 mod tls;
 mod transport;
 
+#[cfg(target_os = "none")]
+pub use crash::start_watchdog_by;
 pub use device::{Device, Parts, banner};
 pub use executor::run;
 #[cfg(target_os = "none")]
@@ -44,5 +48,5 @@ pub use net::start;
 pub use registers::Registers;
 pub use ring::ReceiveRing;
 pub use rng::{HardwareSeeds, Purpose, Randomness, Seeds};
-pub use time::{GrantedTime, Pace};
+pub use time::{GrantedTime, Pace, WideCounter};
 pub use transport::{Buffers, SOCKETS};

@@ -59,6 +59,7 @@ impl Memory {
         // SAFETY: called once; nothing else uses the memory between the statics and the stack.
         unsafe { HEAP.init(start, guard - start) }
         self.guard.cover(guard);
+        self.guard.forbid_null();
     }
 
     /// The configuration that was written before boot.
@@ -77,6 +78,34 @@ impl Memory {
 }
 
 impl Guard {
+    /// Makes a write through a null pointer a fault, also where memory begins at address 0. The processor fetches
+    /// its vectors past the unit.
+    fn forbid_null(self) {
+        const NUMBER: usize = 0x08;
+        const BASE: usize = 0x0C;
+        const ATTRIBUTES_OR_LIMIT: usize = 0x10;
+        const SIZE_32: u32 = 4 << 1;
+        const ARMV7_READ_ONLY: u32 = 0b110 << 24;
+        const ARMV8_READ_ONLY: u32 = 0b10 << 1;
+        const ENABLE: u32 = 1;
+        // SAFETY: as in `cover`, which has enabled the unit; region 1 is nobody else's.
+        let unit = unsafe { Registers::at(0xE000_ED90) };
+        unit.write(NUMBER, 1);
+        match self {
+            Self::Armv7m => {
+                unit.write(BASE, 0);
+                unit.write(ATTRIBUTES_OR_LIMIT, ARMV7_READ_ONLY | SIZE_32 | ENABLE);
+            }
+            // The limit of this unit counts 32 bytes from the base on.
+            Self::Armv8m => {
+                unit.write(BASE, ARMV8_READ_ONLY);
+                unit.write(ATTRIBUTES_OR_LIMIT, ENABLE);
+            }
+        }
+        cortex_m::asm::dsb();
+        cortex_m::asm::isb();
+    }
+
     /// Forbids the guard's bytes from `address` on. Everything else keeps the default map, and fault handlers
     /// run without the unit.
     fn cover(self, address: usize) {

@@ -60,6 +60,30 @@ impl Driver for GrantedTime {
     }
 }
 
+/// A counter of 32 bits made wide. It must be looked at once a round at least.
+#[derive(Debug)]
+pub struct WideCounter {
+    rounds: u64,
+    last: u32,
+}
+
+impl WideCounter {
+    /// At zero.
+    #[expect(clippy::new_without_default, reason = "made in a static alone")]
+    pub const fn new() -> Self {
+        Self { rounds: 0, last: 0 }
+    }
+
+    /// What the counter would read now if it were wide.
+    pub fn widen(&mut self, count: u32) -> u64 {
+        if count < self.last {
+            self.rounds += 1 << 32;
+        }
+        self.last = count;
+        self.rounds | u64::from(count)
+    }
+}
+
 /// What the last grant said of the calendar, and when it came.
 #[derive(Clone, Copy)]
 struct Calendar {
@@ -97,6 +121,17 @@ mod tests {
     use super::*;
 
     embassy_time_driver::time_driver_impl!(static TIME: GrantedTime = GrantedTime::new());
+
+    #[test]
+    fn a_wide_counter_goes_on_where_the_narrow_one_begins_anew() {
+        let mut wide = WideCounter::new();
+        assert_eq!(wide.widen(7), 7);
+        assert_eq!(wide.widen(u32::MAX), 0xFFFF_FFFF);
+        assert_eq!(wide.widen(0), 1 << 32);
+        assert_eq!(wide.widen(0), 1 << 32, "the same instant twice is no round");
+        assert_eq!(wide.widen(5), (1 << 32) + 5);
+        assert_eq!(wide.widen(4), (2 << 32) + 4);
+    }
 
     fn granted(seq: u32, mono_us: u64, unix_us: i64) -> Option<Now> {
         grant(Pace::Granted(&TIME), &Grant { seq, mono_us, unix_us });
