@@ -231,6 +231,7 @@ fn accounts_for_every_byte(id: &str, connections_min: usize) {
         seed: None,
         folder: Some(folder.path().to_owned()),
         snapshots: None,
+        pool: None,
     };
     let main = trial.run().swap_remove(0);
     assert_eq!(main.verdict, Verdict::Pass, "{:?}", main.findings);
@@ -284,6 +285,7 @@ fn wireshark_opens_a_capture_decrypted() {
         seed: None,
         folder: folder_of_runs,
         snapshots: None,
+        pool: None,
     };
     let capture = trial.run()[0].folder.clone().unwrap().join("capture.pcapng");
     let mut tshark = Command::new("tshark");

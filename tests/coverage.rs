@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-use hilarm_runner::{Bench, Coverage, CoverageRow, REGENERATE, Suite};
+use hilarm_runner::{Bench, Coverage, CoverageRow, Pool, REGENERATE, Suite};
 use hilarm_tests::{boards, root, scenarios};
 
 /// A whole run on sim.
@@ -24,6 +24,7 @@ fn coverage() -> &'static Coverage {
             folder: Some(folder.path().to_owned()),
             snapshots: None,
             options: String::new(),
+            pool: Pool::default(),
         };
         suite.run(&AtomicBool::new(false), |_| {});
         Coverage::of(folder.path()).unwrap()

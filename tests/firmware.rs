@@ -95,6 +95,7 @@ fn a_journal_names_the_firmware_that_was_booted() {
         seed: None,
         folder: Some(folder.path().to_owned()),
         snapshots: None,
+        pool: None,
     };
     let runs = trial.run();
     assert_eq!(runs[0].verdict, Verdict::Pass, "{:?}", runs[0].findings);

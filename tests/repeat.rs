@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hilarm_runner::report::{Human, failure_text};
-use hilarm_runner::{Bench, Suite, Verdict};
+use hilarm_runner::{Bench, Pool, Suite, Verdict};
 use hilarm_tests::{boards, qemu, scenario};
 
 /// One of each way to connect, a flood, a botnet, and a lossy network.
@@ -31,6 +31,7 @@ fn five_repeats_on_a_loaded_machine_do_not_differ() {
         folder: None,
         snapshots: None,
         options: String::new(),
+        pool: Pool::default(),
     };
     let done = AtomicBool::new(false);
     let results = std::thread::scope(|scope| {

@@ -22,7 +22,7 @@ fn recorded(file: &ScenarioFile) -> Recorded {
 fn run_on_sim(file: &ScenarioFile, folder: Option<std::path::PathBuf>) -> Vec<hilarm_runner::RunResult> {
     let boards = boards();
     let board = boards.iter().find(|board| board.id == "sim").unwrap();
-    Trial { file, board, elf: None, seed: None, folder, snapshots: None }.run()
+    Trial { file, board, elf: None, seed: None, folder, snapshots: None, pool: None }.run()
 }
 
 fn main_verdict(file: &ScenarioFile) -> Verdict {

@@ -411,6 +411,13 @@ impl Board {
         Ok(Self { id: id.to_owned(), ..board })
     }
 
+    /// The oldest QEMU that will do, where one is needed.
+    pub fn min_qemu_version(&self) -> Option<&str> {
+        let emulator = self.emulator.as_ref().map(|emulator| &emulator.min_version);
+        let machine = emulator.or(self.qemu.as_ref().map(|qemu| &qemu.min_version));
+        machine.map(String::as_str)
+    }
+
     /// All boards of a folder, by id.
     pub fn list(folder: &Path) -> Result<Vec<Self>, BoardError> {
         let unreadable = |error| BoardError::Unreadable { path: folder.to_owned(), error };

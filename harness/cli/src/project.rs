@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
-use hilarm_board::{Backend, Board, Elf, QemuVersion, qemu_binary, qemu_version};
+use hilarm_board::{Backend, Board, Elf, LocalBoards, QemuVersion, qemu_binary, qemu_version};
 use hilarm_runner::Bench;
 use hilarm_scenario::{ScenarioErrors, ScenarioFile};
 
@@ -169,24 +169,52 @@ impl Project {
 
     /// The firmware a board boots, or why it cannot be used here.
     pub(crate) fn firmware(&self, board: &Board, elf: Option<&Path>) -> Result<Option<Elf>, String> {
-        let (Backend::Qemu, Some(firmware), Some(qemu)) = (board.backend, &board.firmware, &board.qemu)
-        else {
+        let (Backend::Qemu | Backend::Probe, Some(firmware)) = (board.backend, &board.firmware) else {
             return Ok(None);
         };
-        let binary = qemu_binary();
-        match (qemu_version(&binary), QemuVersion::parse(&qemu.min_version)) {
-            (None, _) => {
-                let hint = "`cargo xtask setup` installs QEMU";
-                return Err(format!("`{binary}` does not run or tells no version; {hint}"));
-            }
-            (Some(found), Some(least)) if found < least => {
-                return Err(format!("QEMU {found} is too old, {least} or newer is needed"));
-            }
-            _ => {}
+        if let Some(least) = board.min_qemu_version() {
+            check_qemu(least)?;
+        }
+        if board.backend == Backend::Probe {
+            self.check_probe(board)?;
         }
         let built = tidy(&self.root).join("target/firmware");
         let path = elf.map_or_else(|| firmware.image(&built), Path::to_owned);
         Elf::open(&path, &firmware.triple).map(Some).map_err(|error| error.to_string())
+    }
+
+    /// What is plugged into this desk.
+    pub(crate) fn local_boards(&self) -> anyhow::Result<LocalBoards> {
+        Ok(LocalBoards::read(&self.root)?)
+    }
+
+    #[cfg(feature = "probe")]
+    fn check_probe(&self, board: &Board) -> Result<(), String> {
+        let local = LocalBoards::read(&self.root).map_err(|error| error.to_string())?;
+        let units = local.units(&board.id);
+        units
+            .iter()
+            .try_for_each(|unit| hilarm_board::probe::is_there(board, unit))
+            .map_err(|error| error.to_string())
+    }
+
+    #[cfg(not(feature = "probe"))]
+    fn check_probe(&self, _board: &Board) -> Result<(), String> {
+        Err("this build drives no debug probe; build it with the feature `probe`".to_owned())
+    }
+}
+
+fn check_qemu(least: &str) -> Result<(), String> {
+    let binary = qemu_binary();
+    match (qemu_version(&binary), QemuVersion::parse(least)) {
+        (None, _) => {
+            let hint = "`cargo xtask setup` installs QEMU";
+            Err(format!("`{binary}` does not run or tells no version; {hint}"))
+        }
+        (Some(found), Some(least)) if found < least => {
+            Err(format!("QEMU {found} is too old, {least} or newer is needed"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hilarm_runner::report::{Human, Summary, failure_text, junit, result_line, summary_line, trial_line};
-use hilarm_runner::{Finding, RunResult, SecurityGroupFile, Snapshots, Suite, TrialResult, Variant, Verdict};
+use hilarm_runner::{
+    Finding, Pool, RunResult, SecurityGroupFile, Snapshots, Suite, TrialResult, Variant, Verdict,
+};
 use hilarm_scenario::{ScenarioErrors, ScenarioFile};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -58,6 +60,7 @@ pub(crate) fn run(project: &Project, given: Option<&Path>, args: &RunArgs) -> an
         folder: Some(folder.clone()),
         snapshots: Some(Snapshots::new(&project.snapshots_folder(), &project.state_folder())?),
         options: repeat_options(given, args),
+        pool: Pool::new(project.local_boards()?),
     };
     let stop = stop_on_ctrl_c()?;
     results.iter().for_each(|trial| output.trial(trial));

@@ -76,7 +76,7 @@ fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>) -> (Duration, RunR
     let mut file = file.clone();
     file.scenario.controls.skip_benign_twin = Some("a benchmark".to_owned());
     file.scenario.controls.skip_boundary = Some("a benchmark".to_owned());
-    let trial = Trial { file: &file, board, elf, seed: None, folder: None, snapshots: None };
+    let trial = Trial { file: &file, board, elf, seed: None, folder: None, snapshots: None, pool: None };
     let main = trial.run().into_iter().find(|run| run.variant == Variant::Main);
     let main = main.expect("a main run");
     assert_eq!(main.verdict, Verdict::Pass, "{:?}", main.findings);

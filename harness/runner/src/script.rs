@@ -17,10 +17,10 @@ use crate::world::{World, WorldError};
 
 /// How long a step without a limit of its own may take.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
-/// What the world is given after the last step to finish what is under way.
-pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 /// How long firmware that connects by itself is given for it.
 const LET_IN_LIMIT: Duration = Duration::from_secs(60);
+/// What the world is given after the last step to finish what is under way.
+pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 const PERCENT_TO_MILLION: f64 = 10_000.0;
 
 /// Why the steps did not all succeed.
@@ -77,10 +77,10 @@ enum Goal {
     Event(EventMatch),
     /// The device is in, or has used up its tries.
     ConnectionSettled(DeviceId),
-    Closed(DeviceId),
-    Answered(DeviceId, u32),
     /// The hub has let the device in.
     LetIn(DeviceId),
+    Closed(DeviceId),
+    Answered(DeviceId, u32),
     TwinRead(DeviceId),
     Reported(DeviceId),
     Telemetry(DeviceId, Transport),
@@ -101,13 +101,13 @@ impl Goal {
                 Self::Answered(wanted, number),
                 Entry::Harness(HarnessRecord::CommandAnswered { device, id, .. }),
             ) => device == wanted && id == number,
+            (Self::LetIn(wanted), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::ConnectionAccepted { device, .. } if device == wanted)
+            }
             (Self::Closed(wanted), Entry::Hub(record)) => {
                 matches!(&record.event, HubEvent::ConnectionClosed { device: Some(device), .. } if device == wanted)
             }
             (Self::TwinRead(wanted), Entry::Hub(record)) => {
-            (Self::LetIn(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::ConnectionAccepted { device, .. } if device == wanted)
-            }
                 matches!(&record.event, HubEvent::TwinRead { device, .. } if device == wanted)
             }
             (Self::Reported(wanted), Entry::Hub(record)) => {
@@ -137,6 +137,7 @@ impl Goal {
 pub(crate) struct Script<'a> {
     branches: Vec<Branch>,
     certificates: &'a std::collections::BTreeMap<String, X509Credential>,
+    unlinked: bool,
 }
 
 impl<'a> Script<'a> {
@@ -149,11 +150,16 @@ impl<'a> Script<'a> {
         script
     }
 
+    /// Whether devices connect by themselves, because nobody can command them.
+    pub(crate) fn unlinked(mut self, unlinked: bool) -> Self {
+        self.unlinked = unlinked;
+        self
+    }
+
     /// Runs the world until all steps are done and what they began has come to rest.
     pub(crate) fn run(&mut self, world: &mut World) -> Result<(), ScriptError> {
         loop {
             world.settle()?;
-    unlinked: bool,
             while self.poll(world)? {
                 world.settle()?;
             }
@@ -166,12 +172,6 @@ impl<'a> Script<'a> {
             world.run_to(next.max(world.mono()));
         }
         let end = world.mono() + DRAIN;
-    /// Whether devices connect by themselves, because nobody can command them.
-    pub(crate) fn unlinked(mut self, unlinked: bool) -> Self {
-        self.unlinked = unlinked;
-        self
-    }
-
         loop {
             let next = world.next_deadline().filter(|next| *next <= end);
             if next.is_none() && world.mono() >= end {
@@ -381,6 +381,13 @@ impl<'a> Script<'a> {
     }
 
     fn connect(&mut self, at: usize, connect: Connect, world: &mut World) -> Result<(), String> {
+        if self.unlinked {
+            let limit = world.mono() + LET_IN_LIMIT;
+            let what = format!("the hub to let {} in", connect.device);
+            // It may have been let in before anybody asked.
+            self.wait(at, Goal::LetIn(connect.device), 1, 0, limit, what);
+            return Ok(());
+        }
         let gap_ms = connect.gap.map(|gap| u32::try_from(gap.0.as_millis()).unwrap_or(u32::MAX));
         send(world, &connect.device, Command::Connect { attempts: connect.attempts, gap_ms })?;
         let gaps = connect.gap.unwrap_or_default().0.saturating_mul(u32::from(connect.attempts.unwrap_or(1)));
@@ -410,13 +417,6 @@ impl<'a> Script<'a> {
                 .ok_or_else(|| format!("no certificate `{text}` in the scenario")),
             Argument::Text(text) => Ok(Value::Text(text.clone())),
         };
-        if self.unlinked {
-            let limit = world.mono() + LET_IN_LIMIT;
-            let what = format!("the hub to let {} in", connect.device);
-            // It may have been let in before anybody asked.
-            self.wait(at, Goal::LetIn(connect.device), 1, 0, limit, what);
-            return Ok(());
-        }
         step.with.iter().map(|(name, argument)| Ok((name.clone(), value(name, argument)?))).collect()
     }
 

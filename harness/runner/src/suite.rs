@@ -9,6 +9,7 @@ use hilarm_board::{Board, Elf};
 use hilarm_scenario::ScenarioFile;
 
 use crate::judge::{Finding, Verdict};
+use crate::pool::Pool;
 use crate::snapshot::Snapshots;
 use crate::trial::{RunResult, Trial};
 
@@ -38,6 +39,8 @@ pub struct Suite {
     pub snapshots: Option<Snapshots>,
     /// Arguments that repeating a trial needs besides scenario, board and seed, e.g. `--elf FILE`.
     pub options: String,
+    /// Boards that stay open from one trial to the next.
+    pub pool: Pool,
 }
 
 /// Results of one scenario on one board.
@@ -105,6 +108,7 @@ impl Suite {
             seed: self.seed,
             folder: self.folder.clone(),
             snapshots: self.snapshots.as_ref(),
+            pool: Some(&self.pool),
         };
         let mut first = trial.run();
         for round in 1..self.repeat {

@@ -22,6 +22,7 @@ use crate::judge::{
     snapshot_text, subject_of, unaccounted_bytes, unmet_proofs,
 };
 use crate::longer::longer_cases;
+use crate::pool::{Lease, Pool};
 use crate::provision::{Provisioned, T0, provision};
 use crate::script::{Script, ScriptError, per_million};
 use crate::snapshot::{Compared, Snapshots};
@@ -44,6 +45,8 @@ pub struct Trial<'a> {
     pub folder: Option<PathBuf>,
     /// Snapshots to compare with; not compared when absent.
     pub snapshots: Option<&'a Snapshots>,
+    /// Boards that stay open between runs; without it each run opens its own.
+    pub pool: Option<&'a Pool>,
 }
 
 /// What became of one run of a trial.
@@ -378,8 +381,17 @@ impl Trial<'_> {
                 .service(request)
                 .map_err(|error| ScriptError::Step { path: "hub".to_owned(), problem: error.to_string() })?;
         }
+        let own;
+        let pool = match self.pool {
+            Some(pool) => pool,
+            None => {
+                own = Pool::default();
+                &own
+            }
+        };
+        let mut lease = self.lease(pool, provisioned.devices.len())?;
         for (id, config) in &provisioned.devices {
-            self.boot(id, config, world)?;
+            self.boot(id, config, lease.as_mut(), world)?;
         }
         let faults = Faults {
             latency: scenario.network.latency.unwrap_or_default().0,
@@ -398,7 +410,19 @@ impl Trial<'_> {
         Ok(())
     }
 
-    fn boot(&self, id: &DeviceId, config: &DeviceConfig, world: &mut World) -> Result<(), ScriptError> {
+    /// The boards of this run, where they stay open between runs.
+    fn lease<'p>(&'p self, pool: &'p Pool, devices: usize) -> Result<Option<Lease<'p>>, ScriptError> {
+        let (Backend::Probe, Some(elf)) = (self.board.backend, self.elf) else { return Ok(None) };
+        pool.lease(self.board, elf, devices).map(Some).map_err(ScriptError::Infra)
+    }
+
+    fn boot(
+        &self,
+        id: &DeviceId,
+        config: &DeviceConfig,
+        lease: Option<&mut Lease<'_>>,
+        world: &mut World,
+    ) -> Result<(), ScriptError> {
         let address = config.network.address.into();
         match self.board.backend {
             Backend::Sim => {
@@ -414,7 +438,12 @@ impl Trial<'_> {
                 world.attach(id.clone(), link, device);
             }
             Backend::Probe => {
-                return Err(ScriptError::Infra(format!("{id}: this build drives no debug probe")));
+                let lease = lease.ok_or_else(|| ScriptError::Infra("the board needs a firmware".into()))?;
+                let device =
+                    lease.boot(config).map_err(|error| ScriptError::Infra(format!("{id}: {error}")))?;
+                let medium = Medium::Ethernet { mac: config.network.mac };
+                let link = world.network_mut().attach(id.clone(), medium, address);
+                world.attach(id.clone(), link, device);
             }
         }
         Ok(())

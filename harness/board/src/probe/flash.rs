@@ -7,8 +7,8 @@ use probe_rs::architecture::arm::dp::{DPIDR, DpAddress, DpRegister};
 use probe_rs::flashing::{DownloadOptions, ElfLoader, ElfOptions, FlashLoader, build_loader};
 use probe_rs::{MemoryInterface, Session};
 
-use super::ProbeError;
 use super::error::words;
+use super::{ProbeError, reset};
 use crate::ChipRegister;
 
 /// Bytes compared at once.
@@ -56,6 +56,7 @@ fn read_register(session: &mut Session, register: &ChipRegister) -> Result<u32, 
 
 /// Brings the image into the chip, unless it is there.
 pub(super) fn flash(session: &mut Session, image: &Path, chip: &str) -> Result<Flashed, ProbeError> {
+    let failed = |error: &probe_rs::Error| ProbeError::Failed { doing: "flashing", error: words(error) };
     let loader = build_loader(session, image, ElfLoader(ElfOptions::default()), None)
         .map_err(|error| ProbeError::Image { image: image.display().to_string(), error: words(&error) })?;
     if holds(session, &loader, chip)? {
@@ -72,6 +73,9 @@ pub(super) fn flash(session: &mut Session, image: &Path, chip: &str) -> Result<F
             ProbeError::Flash { chip, error }
         }
     })?;
+    // The core still stands in the flash algorithm; a debugger that left now would let it run on from there, over the
+    // image.
+    session.core(0).map_err(|error| failed(&error)).and_then(|mut core| reset::soft(&mut core))?;
     // The flash algorithm's own verification is not taken at its word.
     if holds(session, &loader, chip)? {
         return Ok(Flashed::Written);

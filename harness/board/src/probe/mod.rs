@@ -30,7 +30,7 @@ pub use flash::Flashed;
 pub use identity::Candidate;
 pub use pool::{Lease, Pool};
 pub use session::ProbeSession;
-pub use station::{Opened, Station};
+pub use station::{Opened, Station, is_there};
 
 /// The debug probes that are plugged in.
 pub fn candidates() -> Vec<Candidate> {

@@ -307,6 +307,15 @@ fn attach(
     })
 }
 
+/// Whether the board's probe is plugged in, alone of its kind and open to us. Touches nothing.
+pub fn is_there(board: &Board, unit: &LocalUnit) -> Result<(), ProbeError> {
+    match (&board.probe, &board.emulator) {
+        (_, Some(_)) => Ok(()),
+        (Some(spec), None) => find(spec, unit).map(drop),
+        (None, None) => Err(ProbeError::Incomplete { board: board.id.clone(), missing: "probe" }),
+    }
+}
+
 /// The one probe that the board's file and `boards.local.yaml` mean.
 fn find(spec: &ProbeSpec, unit: &LocalUnit) -> Result<Candidate, ProbeError> {
     let (vid, pid) = spec.usb_ids().unwrap_or_default();

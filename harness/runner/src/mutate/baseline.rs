@@ -148,7 +148,7 @@ fn text_of(ran: &Ran) -> String {
 
 fn trial<'a>(mutation: &'a Mutation<'_>, file: &'a ScenarioFile, compare: bool) -> Trial<'a> {
     let snapshots = mutation.snapshots.filter(|_| compare);
-    Trial { file, board: mutation.board, elf: None, seed: None, folder: None, snapshots }
+    Trial { file, board: mutation.board, elf: None, seed: None, folder: None, snapshots, pool: None }
 }
 
 fn run(mutation: &Mutation<'_>, file: &ScenarioFile) -> (Vec<Case>, Vec<String>) {

@@ -1,0 +1,247 @@
+//! The emulated board behind the probe bridge: attached, flashed, reset, run, and lost. In CI a missing QEMU fails
+//! these tests; elsewhere they say what is missing and pass over.
+#![cfg(feature = "probe")]
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hilarm_board::probe::{Flashed, Pool, ProbeDevice, ProbeError, Station};
+use hilarm_board::{
+    Board, Device, DeviceFault, DeviceOutput, Elf, LocalBoards, LocalUnit, ResetKind, Stimulus, qemu_binary,
+    qemu_version,
+};
+use hilarm_link::{
+    AgentConfig, Command, Credential, DeviceConfig, DeviceEvent, FromDevice, NetworkConfig, SasCredential,
+};
+use hilarm_model::{Monotonic, Now, Timestamp};
+
+/// A failure is found out well before any limit of a request.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+fn bench() -> Option<(Board, Elf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let board = Board::find(&root.join("boards"), "qemu-mps2-an385-probe").unwrap();
+    let firmware = board.firmware.clone().unwrap();
+    let path = root.join("target/firmware").join(&firmware.triple).join("release").join(&firmware.target);
+    let elf = Elf::open(&path, &firmware.triple);
+    match (qemu_version(&qemu_binary()), elf) {
+        (Some(_), Ok(elf)) => Some((board, elf)),
+        (_, elf) => {
+            let reason = elf.err().map_or("no QEMU".to_owned(), |error| error.to_string());
+            assert!(std::env::var_os("CI").is_none(), "CI must have QEMU and the firmware: {reason}");
+            eprintln!("passed over: {reason}");
+            None
+        }
+    }
+}
+
+fn open(board: &Board, elf: &Elf) -> Result<Station, ProbeError> {
+    Station::open(board, elf, &LocalUnit::default())
+}
+
+fn config(device: &str, last_byte: u8) -> DeviceConfig {
+    DeviceConfig {
+        seed: 1,
+        device_id: device.to_owned(),
+        hub_host: "hub.hilarm.test".to_owned(),
+        hub_port: 8883,
+        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
+        modules: Vec::new(),
+        ca_certificate: Vec::new(),
+        network: NetworkConfig {
+            mac: [2, 0, 0, 0, 0, last_byte],
+            address: [10, 42, 0, last_byte],
+            prefix_len: 24,
+            gateway: [10, 42, 0, 1],
+            dns: [10, 77, 0, 53],
+        },
+        keep_alive_s: 240,
+        agent: AgentConfig::default(),
+    }
+}
+
+fn now(micros: u64) -> Now {
+    Now { mono: Monotonic::from_micros(micros), unix: Timestamp::from_secs(1_767_225_600) }
+}
+
+/// Nonce of the boot, and the frames of the first minute.
+fn first_minute(device: &mut ProbeDevice) -> (u64, Vec<DeviceOutput>) {
+    let connect = Command::Connect { attempts: Some(3), gap_ms: Some(1000) };
+    let mut output = device.step(Stimulus::Command { id: 1, command: connect }, now(0)).unwrap();
+    for second in 1..=60 {
+        output.extend(device.step(Stimulus::Tick, now(second * 1_000_000)).unwrap());
+    }
+    let nonce = output.iter().find_map(|output| match output {
+        DeviceOutput::Report(FromDevice::Event(DeviceEvent::Booted { nonce, .. })) => Some(*nonce),
+        _ => None,
+    });
+    output.retain(|output| matches!(output, DeviceOutput::Link(_)));
+    (nonce.unwrap(), output)
+}
+
+#[test]
+fn a_board_is_flashed_once_and_lives_the_same_life_after_every_reset() {
+    let Some((board, elf)) = bench() else { return };
+    let station = open(&board, &elf).unwrap();
+    let opened = station.opened();
+    println!("attach {:?}, flash {:?}", opened.attach, opened.flash);
+    assert_eq!(opened.flashed, Flashed::Written);
+    let mut device = station.boot(&config("pump-1", 9)).unwrap();
+    let first = first_minute(&mut device);
+    assert!(!first.1.is_empty(), "a device looks for its hub");
+    let began = Instant::now();
+    let mut device = device.into_station().unwrap().boot(&config("pump-1", 9)).unwrap();
+    println!("reset and boot {:?}", began.elapsed());
+    let again = first_minute(&mut device);
+    assert_eq!(again.0, first.0, "the same seed, so the same nonce");
+    assert!(again.1 == first.1, "the same frames, {} and {}", again.1.len(), first.1.len());
+}
+
+#[test]
+fn another_configuration_is_another_device() {
+    let Some((board, elf)) = bench() else { return };
+    let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
+    let first = first_minute(&mut device);
+    let mut other = config("pump-2", 10);
+    other.seed = 2;
+    let mut device = device.into_station().unwrap().boot(&other).unwrap();
+    let second = first_minute(&mut device);
+    assert_ne!(first.0, second.0);
+    assert!(first.1 != second.1, "its frames come from its own hardware address");
+}
+
+#[test]
+fn the_reset_line_does_as_well_as_the_core_s_own_request() {
+    let Some((board, elf)) = bench() else { return };
+    let soft = first_minute(&mut open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap());
+    let board = Board { reset: vec![ResetKind::Nreset], ..board };
+    let by_line = first_minute(&mut open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap());
+    assert_eq!(by_line.0, soft.0, "the same nonce");
+    assert!(by_line.1 == soft.1, "the same frames");
+}
+
+#[test]
+fn a_ladder_climbs_from_what_does_not_work_to_what_does() {
+    let Some((board, elf)) = bench() else { return };
+    let climbing = Board { reset: vec![ResetKind::Power, ResetKind::Soft], ..board.clone() };
+    open(&climbing, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
+    let stuck = Board { reset: vec![ResetKind::Power], ..board };
+    let error = open(&stuck, &elf).unwrap().boot(&config("pump-1", 9)).map(drop).unwrap_err();
+    assert!(matches!(error, ProbeError::NotReset { .. }), "{error}");
+    assert!(
+        error.to_string().contains("Power: running the power hook: boards.local.yaml names none"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_power_hook_is_run_and_the_chip_attached_anew() {
+    let Some((board, elf)) = bench() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("switched");
+    let unit =
+        LocalUnit { power: vec!["touch".to_owned(), mark.display().to_string()], ..LocalUnit::default() };
+    let board = Board { reset: vec![ResetKind::Power], ..board };
+    let station = Station::open(&board, &elf, &unit).unwrap();
+    station.boot(&config("pump-1", 9)).unwrap();
+    assert!(mark.exists());
+}
+
+#[test]
+fn the_wrong_chip_is_refused_before_anything_is_written() {
+    let Some((mut board, elf)) = bench() else { return };
+    let spec = board.probe.as_mut().unwrap();
+    spec.chip_id.last_mut().unwrap().value = 0x410F_D210; // a Cortex-M33
+    let error = open(&board, &elf).unwrap_err();
+    let ProbeError::WrongChip { register, .. } = &error else { panic!("{error}") };
+    assert_eq!(register, "CPUID");
+    assert!(error.to_string().contains("mps2-an385 has 0x410fd210"), "{error}");
+}
+
+#[test]
+fn a_board_without_anything_to_know_its_chip_by_is_not_touched() {
+    let Some((mut board, elf)) = bench() else { return };
+    board.probe.as_mut().unwrap().chip_id.clear();
+    let error = open(&board, &elf).unwrap_err().to_string();
+    assert!(error.contains("`probe.chip_id`"), "{error}");
+}
+
+#[test]
+fn a_board_on_the_desk_that_is_not_there_is_an_error_that_says_what_is() {
+    let Some((mut board, elf)) = bench() else { return };
+    board.emulator = None;
+    board.probe.as_mut().unwrap().vid = Some("ffff".to_owned());
+    let unit = LocalUnit { port: Some("/dev/null".to_owned()), ..LocalUnit::default() };
+    let error = Station::open(&board, &elf, &unit).unwrap_err();
+    let is_clear =
+        matches!(error, ProbeError::NoProbe { .. } | ProbeError::Failed { doing: "opening the link", .. });
+    assert!(is_clear, "{error}");
+}
+
+#[test]
+fn a_probe_that_is_pulled_out_ends_every_request_at_once() {
+    let Some((board, elf)) = bench() else { return };
+    let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
+    device.step(Stimulus::Tick, now(1)).unwrap();
+    device.station().unwrap().unplug();
+    let began = Instant::now();
+    let fault = device.step(Stimulus::Tick, now(2)).unwrap_err();
+    assert!(matches!(fault, DeviceFault::Probe { .. }), "{fault}");
+    assert!(fault.to_string().starts_with("probe-error: "), "{fault}");
+    let error = device.station().unwrap().session().read_word(0).unwrap_err();
+    assert!(matches!(error, ProbeError::Gone { .. }), "{error}");
+    assert!(device.into_station().is_none(), "such a board is not used again");
+    assert!(began.elapsed() < AT_ONCE, "took {:?}", began.elapsed());
+}
+
+#[test]
+fn a_killed_emulator_is_a_probe_error_that_names_it() {
+    let Some((board, elf)) = bench() else { return };
+    let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
+    let id = device.station().unwrap().process_id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
+    let began = Instant::now();
+    let fault = device.step(Stimulus::Tick, now(1)).unwrap_err();
+    assert!(matches!(&fault, DeviceFault::Probe { error } if error.contains("QEMU")), "{fault}");
+    drop(device);
+    assert!(began.elapsed() < AT_ONCE, "took {:?}", began.elapsed());
+}
+
+#[test]
+fn a_probe_that_goes_while_flashing_is_told_and_leaves_nothing_locked() {
+    let Some((board, elf)) = bench() else { return };
+    let pool = Pool::new(LocalBoards::default());
+    let device = pool.lease(&board, &elf, 1).unwrap().boot(&config("pump-1", 9)).unwrap();
+    device.station().unwrap().unplug();
+    drop(device);
+    assert_eq!(pool.idle(), 0, "a lost board does not go back");
+    let mut next = pool.lease(&board, &elf, 1).unwrap().boot(&config("pump-1", 9)).unwrap();
+    next.step(Stimulus::Tick, now(1)).unwrap();
+}
+
+#[test]
+fn a_pool_opens_a_board_once_and_hands_it_on() {
+    let Some((board, elf)) = bench() else { return };
+    let pool = Pool::new(LocalBoards::default());
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let device = pool.lease(&board, &elf, 1).unwrap().boot(&config("pump-1", 9)).unwrap();
+        ids.push(device.station().unwrap().process_id());
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let mut lease = pool.lease(&board, &elf, 2).unwrap();
+    let two = [lease.boot(&config("pump-1", 9)).unwrap(), lease.boot(&config("pump-2", 10)).unwrap()];
+    assert!(lease.boot(&config("pump-3", 11)).is_err(), "a run gets as many boards as it asked for");
+    drop(two);
+    assert_eq!(pool.idle(), 2);
+}
+
+#[test]
+fn more_devices_than_boards_on_the_desk_are_refused() {
+    let Some((board, elf)) = bench() else { return };
+    let board = Board { emulator: None, ..board };
+    let pool = Pool::new(LocalBoards::default());
+    let error = pool.lease(&board, &elf, 2).map(drop).unwrap_err().to_string();
+    assert!(error.contains("2 boards") && error.contains("have 1"), "{error}");
+}

@@ -1,0 +1,79 @@
+//! Boards that stay open between runs. Only boards behind a debug probe do: opening one takes an attach and perhaps
+//! a flash, while a run needs no more than a reset.
+
+use hilarm_board::{Board, Device, Elf, LocalBoards};
+use hilarm_link::DeviceConfig;
+
+/// Boards that stay open between runs; each is closed with the last handle.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    #[cfg(feature = "probe")]
+    boards: hilarm_board::probe::Pool,
+}
+
+/// As many boards as a run has devices.
+pub(crate) struct Lease<'a> {
+    #[cfg(feature = "probe")]
+    boards: hilarm_board::probe::Lease<'a>,
+    #[cfg(not(feature = "probe"))]
+    absent: std::convert::Infallible,
+    #[cfg(not(feature = "probe"))]
+    board: std::marker::PhantomData<&'a Board>,
+}
+
+#[cfg(feature = "probe")]
+impl Pool {
+    /// Of what is plugged into this desk, and of emulated boards.
+    pub fn new(local: LocalBoards) -> Self {
+        Self { boards: hilarm_board::probe::Pool::new(local) }
+    }
+
+    /// Waits for its turn; an error is what keeps the run from beginning.
+    pub(crate) fn lease<'a>(
+        &'a self,
+        board: &'a Board,
+        elf: &'a Elf,
+        devices: usize,
+    ) -> Result<Lease<'a>, String> {
+        let boards = self.boards.lease(board, elf, devices).map_err(|error| probe_error(&error))?;
+        Ok(Lease { boards })
+    }
+}
+
+#[cfg(feature = "probe")]
+impl Lease<'_> {
+    pub(crate) fn boot(&mut self, config: &DeviceConfig) -> Result<Box<dyn Device>, String> {
+        Ok(Box::new(self.boards.boot(config).map_err(|error| probe_error(&error))?))
+    }
+}
+
+/// As a fault in the middle of a run reads.
+#[cfg(feature = "probe")]
+fn probe_error(error: &hilarm_board::probe::ProbeError) -> String {
+    error.clone().into_fault().to_string()
+}
+
+#[cfg(not(feature = "probe"))]
+impl Pool {
+    /// An empty one: this build drives no debug probe.
+    pub fn new(_local: LocalBoards) -> Self {
+        Self {}
+    }
+
+    pub(crate) fn lease<'a>(
+        &'a self,
+        board: &'a Board,
+        _elf: &'a Elf,
+        _devices: usize,
+    ) -> Result<Lease<'a>, String> {
+        Err(format!("board {} needs a build with the feature `probe`", board.id))
+    }
+}
+
+#[cfg(not(feature = "probe"))]
+impl Lease<'_> {
+    pub(crate) fn boot(&mut self, _config: &DeviceConfig) -> Result<Box<dyn Device>, String> {
+        let _board = self.board;
+        match self.absent {}
+    }
+}
