@@ -82,6 +82,7 @@ proptest! {
     #[test]
     fn no_sequence_of_steps_panics_or_spins(steps in proptest::collection::vec(step(), 0..30)) {
         let mut world = World::new(sas_config());
+        world.malformed = behaviours::MALFORMED_PACKETS.iter().map(|(_, bytes)| bytes.to_vec()).collect();
         for step in steps {
             match step {
                 Step::Command(command) => drop(world.command(command)),

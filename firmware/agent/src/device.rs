@@ -13,7 +13,7 @@ use crate::collectors::schedule::Schedule;
 use crate::flows::FlowTable;
 use crate::https::Jobs;
 use crate::identity::Identity;
-use crate::io::{MAX_SOCKETS, Output, Remote, Socket, Tls};
+use crate::io::{Crash, MAX_SOCKETS, Output, Remote, Socket, Tls};
 use crate::random::Random;
 use crate::state::{self, DeviceState};
 use crate::telemetry::{BurstId, Fate, Telemetry};
@@ -148,6 +148,11 @@ impl Device {
     /// Writes a log line.
     pub(crate) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
         self.tell(FromDevice::Log { level, text: text.into() });
+    }
+
+    /// The platform is to die.
+    pub(crate) fn crash(&mut self, crash: Crash) {
+        self.outbox.push_back(Output::Crash(crash));
     }
 
     /// Any message to the harness.

@@ -133,6 +133,23 @@ pub enum Output {
     },
     /// A response, log line or event for the harness.
     ToHarness(FromDevice),
+    /// Die like this.
+    Crash(Crash),
+}
+
+/// How firmware dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// It writes through a null pointer.
+    NullWrite,
+    /// It calls itself until the stack is used up.
+    StackOverflow,
+    /// It panics.
+    Panic,
+    /// It runs in circles with interrupts off.
+    Hang,
+    /// It feeds its watchdog no more.
+    Watchdog,
 }
 
 // Bytes sent hold tokens: only their number is shown.
@@ -156,6 +173,7 @@ impl fmt::Debug for Output {
                 .finish(),
             Self::Close { socket } => f.debug_struct("Close").field("socket", socket).finish(),
             Self::ToHarness(message) => f.debug_tuple("ToHarness").field(message).finish(),
+            Self::Crash(crash) => f.debug_tuple("Crash").field(crash).finish(),
         }
     }
 }

@@ -36,4 +36,4 @@ mod testing;
 
 pub use agent::Agent;
 pub use flows::{Direction, Flow, FlowKey, FlowProtocol, FlowTable};
-pub use io::{Input, MAX_SOCKETS, Now, Output, Remote, Socket, Tls};
+pub use io::{Crash, Input, MAX_SOCKETS, Now, Output, Remote, Socket, Tls};

@@ -11,7 +11,7 @@ use hilarm_link::{
     NetworkConfig, SasCredential, Value, X509Credential,
 };
 
-use crate::io::{Input, Now, Output, Remote, Socket, Tls};
+use crate::io::{Crash, Input, Now, Output, Remote, Socket, Tls};
 use crate::mqtt::Publish;
 use crate::mqtt::peer::{self, FromClient};
 use crate::{Agent, hub};
@@ -87,6 +87,7 @@ pub(crate) struct World {
     packets: Vec<(u64, Socket, FromClient)>,
     events: Vec<(u64, DeviceEvent)>,
     logs: Vec<String>,
+    crashes: Vec<Crash>,
     response: Option<(u32, Result<(), CommandError>)>,
 }
 
@@ -107,6 +108,7 @@ impl World {
             packets: Vec::new(),
             events: Vec::new(),
             logs: Vec::new(),
+            crashes: Vec::new(),
             response: None,
         };
         world.timeout();
@@ -211,6 +213,7 @@ impl World {
                 Output::ToHarness(FromDevice::Event(event)) => self.events.push((self.now.mono_us, event)),
                 Output::ToHarness(FromDevice::Log { text, .. }) => self.logs.push(text),
                 Output::ToHarness(other) => panic!("the agent never says {other:?}"),
+                Output::Crash(crash) => self.crashes.push(crash),
             }
         }
     }
@@ -345,6 +348,11 @@ impl World {
 
     pub(crate) fn events(&self) -> Vec<&DeviceEvent> {
         self.events.iter().map(|(_, event)| event).collect()
+    }
+
+    /// How the platform was told to die.
+    pub(crate) fn crashes(&self) -> &[Crash] {
+        &self.crashes
     }
 
     /// Takes the events so far out of the record.

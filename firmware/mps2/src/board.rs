@@ -31,6 +31,8 @@ pub struct Map {
     pub ethernet: usize,
     /// Its interrupt.
     pub ethernet_interrupt: u16,
+    /// Address of the CMSDK watchdog.
+    pub watchdog: usize,
 }
 
 const BUFFERS: Buffers =
@@ -67,6 +69,7 @@ fn map() -> &'static Map {
 pub unsafe fn run() -> ! {
     let map = map();
     hilarm_device::print_failures_by(print);
+    hilarm_device::start_watchdog_by(start_watchdog);
     // SAFETY: first of all, and once.
     unsafe { map.memory.prepare() };
     let config = map.memory.read_config();
@@ -84,6 +87,22 @@ pub unsafe fn run() -> ! {
         spawn(spawner, device);
         enable_interrupts();
     })
+}
+
+/// Starts the watchdog, which resets the board unless somebody feeds it (Arm DDI 0479, 4.6).
+fn start_watchdog() {
+    const LOAD: usize = 0x00;
+    const CONTROL: usize = 0x08;
+    const LOCK: usize = 0xC00;
+    const UNLOCK: u32 = 0x1ACC_E551;
+    const COUNT_AND_RESET: u32 = 0b11;
+    /// 40 ms at 25 MHz; it counts down twice.
+    const TICKS: u32 = 1_000_000;
+    // SAFETY: this board's watchdog, which nothing else touches.
+    let watchdog = unsafe { hilarm_device::Registers::at(map().watchdog) };
+    watchdog.write(LOCK, UNLOCK);
+    watchdog.write(LOAD, TICKS);
+    watchdog.write(CONTROL, COUNT_AND_RESET);
 }
 
 /// Writes to the console.

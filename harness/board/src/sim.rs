@@ -26,6 +26,7 @@ pub struct SimDevice {
     /// Look-ups under way: what to open when the answer comes.
     lookups: BTreeMap<u32, Lookup>,
     output: Vec<DeviceOutput>,
+    crashed: Option<hilarm_agent::Crash>,
     deadline: Option<Monotonic>,
 }
 
@@ -52,6 +53,7 @@ impl SimDevice {
             sockets: BTreeMap::new(),
             lookups: BTreeMap::new(),
             output: Vec::new(),
+            crashed: None,
             deadline: Some(Monotonic::default()),
         }
     }
@@ -178,6 +180,7 @@ impl SimDevice {
                 }
             }
             Output::ToHarness(report) => self.output.push(DeviceOutput::Report(report)),
+            Output::Crash(crash) => self.crashed = Some(crash),
         }
     }
 
@@ -200,6 +203,11 @@ impl Device for SimDevice {
         self.take(stimulus, agent_now);
         self.drain();
         for _ in 0..ROUNDS_MAX {
+            if let Some(crash) = self.crashed {
+                return Err(DeviceFault::Panicked {
+                    message: format!("as told to ({crash:?}); a board dies for real"),
+                });
+            }
             let due = self.agent.poll_timeout(agent_now);
             if due.is_none_or(|due| due > agent_now.mono_us) {
                 self.deadline = due.map(Monotonic::from_micros);

@@ -5,6 +5,7 @@
 
 mod args;
 mod connect_out;
+mod crash;
 mod flood_telemetry;
 mod flood_telemetry_https;
 mod flood_twin;
@@ -34,10 +35,13 @@ use crate::device::Device;
 use crate::https::JobId;
 use crate::io::{Input, Now};
 use args::Args;
+#[cfg(test)]
+pub(crate) use send_malformed_packets::PACKETS as MALFORMED_PACKETS;
 
 /// Every behaviour, by name.
-static ALL: [&Behaviour; 19] = [
+static ALL: [&Behaviour; 20] = [
     &connect_out::BEHAVIOUR,
+    &crash::BEHAVIOUR,
     &flood_telemetry::BEHAVIOUR,
     &flood_telemetry_https::BEHAVIOUR,
     &flood_twin::BEHAVIOUR,

@@ -13,7 +13,7 @@ use crate::io::Now;
 const DEFAULT_INTERVAL_MS: u32 = 5000;
 
 /// What can be wrong with a packet, and the packet. Each breaks one rule and keeps the others.
-static PACKETS: [(&str, &[u8]); 11] = [
+pub(crate) static PACKETS: [(&str, &[u8]); 11] = [
     // Type 15 is reserved in MQTT 3.1.1.
     ("packet-type", &[0xF0, 0x00]),
     ("qos-3", &[0x36, 0x05, 0x00, 0x01, b'a', 0x00, 0x01]),

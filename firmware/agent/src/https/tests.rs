@@ -80,7 +80,7 @@ impl World {
                 Output::Close { .. } => self.closed += 1,
                 Output::ToHarness(FromDevice::Event(event)) => self.events.push(event),
                 Output::ToHarness(FromDevice::Log { text, .. }) => self.logs.push(text),
-                Output::ToHarness(_) => {}
+                Output::ToHarness(_) | Output::Crash(_) => {}
             }
         }
     }

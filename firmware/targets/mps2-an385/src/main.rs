@@ -19,6 +19,7 @@ hilarm_mps2::board!(Map {
     uart1_receive: 2,
     ethernet: 0x4020_0000,
     ethernet_interrupt: 13,
+    watchdog: 0x4000_8000,
 });
 
 #[cortex_m_rt::entry]

@@ -19,6 +19,7 @@ hilarm_mps2::board!(Map {
     uart1_receive: 34,
     ethernet: 0x4200_0000,
     ethernet_interrupt: 48,
+    watchdog: 0x5008_1000,
 });
 
 #[cortex_m_rt::entry]
