@@ -3,7 +3,7 @@
 //! A running core is stopped for each access and goes on when the debugger's packet is done; that pause is not a halt and
 //! never shows. Nothing here waits longer than the machine below does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::catches::{Catches, Cause, is_bkpt};
@@ -49,6 +49,8 @@ pub(crate) struct Core<M> {
     pub(super) dcrdr: u32,
     pub(super) fpb: Fpb,
     pub(super) specials: Specials,
+    /// Registers that never change, once read.
+    pub(super) constants: BTreeMap<u32, u32>,
     catches: Catches,
     armed: BTreeSet<u32>,
     resets_seen: u64,
@@ -69,6 +71,7 @@ impl<M: Machine> Core<M> {
             dcrdr: 0,
             fpb: Fpb::default(),
             specials: Specials::default(),
+            constants: BTreeMap::new(),
             catches: Catches::default(),
             armed: BTreeSet::new(),
         }

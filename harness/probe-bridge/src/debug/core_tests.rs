@@ -124,6 +124,18 @@ fn polling_the_status_does_not_stop_the_machine() {
 }
 
 #[test]
+fn identification_stops_a_running_machine_once() {
+    const CPUID: u32 = 0xE000_ED00;
+    let mut core = halted();
+    core.machine.put_words(CPUID, &[0x412F_C231]);
+    core.put(DHCSR, RUN);
+    for _ in 0..3 {
+        assert_eq!(core.get(CPUID), 0x412F_C231);
+    }
+    assert_eq!(core.machine.interrupts, 1);
+}
+
+#[test]
 fn a_step_executes_one_instruction() {
     let mut core = halted();
     core.put(DHCSR, STEP);

@@ -77,6 +77,7 @@ impl<M: Machine> Core<M> {
             DEMCR => self.demcr,
             DFSR => self.dfsr,
             at @ fpb::BASE..=FPB_END => self.fpb.read(at - fpb::BASE),
+            at if is_constant(at) => self.read_constant(at)?,
             _ => {
                 self.stand_still()?;
                 let bytes = self.machine.read_memory(address, width.bytes())?;
@@ -84,6 +85,17 @@ impl<M: Machine> Core<M> {
             }
         };
         Ok(word >> (8 * (address & 3)) & width.mask())
+    }
+
+    /// Identification does not change: a running machine is stopped for it once.
+    fn read_constant(&mut self, address: u32) -> Result<u32, LinkError> {
+        if let Some(word) = self.constants.get(&address) {
+            return Ok(*word);
+        }
+        self.stand_still()?;
+        let word = self.machine.read_word(address)?;
+        self.constants.insert(address, word);
+        Ok(word)
     }
 
     fn write_private(&mut self, address: u32, width: Width, value: u32) -> Result<(), LinkError> {
@@ -142,6 +154,11 @@ impl<M: Machine> Core<M> {
             .map(drop)
             .ok_or_else(|| LinkError::Refused(format!("a store to {address:#x} by a core that sleeps")))
     }
+}
+
+/// CPUID, the feature registers, and those of floating point.
+fn is_constant(address: u32) -> bool {
+    matches!(address, 0xE000_ED00 | 0xE000_ED40..=0xE000_ED7C | 0xE000_EF40..=0xE000_EF48)
 }
 
 /// SYSRESETREQ or VECTRESET with the key.
