@@ -2,6 +2,7 @@
 
 mod args;
 mod boards;
+mod commit;
 mod coverage;
 mod hub;
 mod lint;

@@ -47,6 +47,11 @@ impl Project {
         Ok(Self { root: if root == here { PathBuf::from(".") } else { root.to_owned() } })
     }
 
+    /// Where the project is.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn boards_folder(&self) -> PathBuf {
         tidy(&self.root.join("boards"))
     }

@@ -17,6 +17,7 @@ use hilarm_scenario::{ScenarioErrors, ScenarioFile};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::RunArgs;
+use crate::commit::Commit;
 use crate::project::Project;
 use crate::say;
 use crate::wrong_input::WrongInput;
@@ -51,6 +52,9 @@ pub(crate) fn run(project: &Project, given: Option<&Path>, args: &RunArgs) -> an
         }
     }
     let folder = project.new_run_folder()?;
+    if let Some(commit) = Commit::checked_out(project.root()) {
+        commit.keep(&folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    }
     let suite = Suite {
         scenarios,
         benches: project.benches(&args.boards, args.elf.as_deref())?,

@@ -67,6 +67,8 @@ pub struct Coverage {
     pub rows: Vec<CoverageRow>,
     /// Boards with a journal, sorted.
     pub boards: BTreeSet<String>,
+    /// Scenarios with a journal, on which board, whether or not they came to their end.
+    pub ran: BTreeSet<FiredBy>,
 }
 
 /// Why coverage cannot be counted.
@@ -97,7 +99,7 @@ impl Coverage {
     /// Counts the journals of the run that left its traces in `folder`.
     pub fn of(folder: &Path) -> Result<Self, CoverageError> {
         let mut tally = Tally::default();
-        let mut boards = BTreeSet::new();
+        let (mut boards, mut ran) = (BTreeSet::new(), BTreeSet::new());
         for path in journals(folder)? {
             let file =
                 File::open(&path).map_err(|source| CoverageError::Io { path: path.clone(), source })?;
@@ -107,7 +109,9 @@ impl Coverage {
                 Err(JournalError::Empty) => continue,
                 Err(source) => return Err(CoverageError::Journal { path, source }),
             };
-            boards.insert(recorded.header.board.clone());
+            let (scenario, board) = (recorded.header.scenario_id.clone(), recorded.header.board.clone());
+            boards.insert(board.clone());
+            ran.insert(FiredBy { scenario, board });
             if came_to_its_end(&recorded) {
                 tally.add(&recorded);
             }
@@ -115,7 +119,7 @@ impl Coverage {
         if boards.is_empty() {
             return Err(CoverageError::Empty(folder.to_owned()));
         }
-        Ok(Self { rows: entries().map(|detection| tally.row(detection)).collect(), boards })
+        Ok(Self { rows: entries().map(|detection| tally.row(detection)).collect(), boards, ran })
     }
 
     /// How many rows fired.

@@ -4,6 +4,7 @@
 
 mod broken_firmware;
 mod broken_qemu;
+mod coverage;
 mod elf;
 mod ending;
 mod hub;
