@@ -16,7 +16,9 @@ pub struct Elf {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
     /// No such file.
-    #[error("no firmware at {path}; build it with `cargo xtask firmware`")]
+    #[error(
+        "no firmware at {path}; build it with `cargo xtask firmware`, the example in C with `cargo xtask c-firmware`"
+    )]
     Missing {
         /// Where it was looked for.
         path: PathBuf,

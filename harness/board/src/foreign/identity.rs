@@ -98,8 +98,8 @@ fn place(elf: &Elf, name: &str, needed: usize) -> Result<u64, IdentityError> {
     Ok(address)
 }
 
-/// The identity as lines `name=value` and a zero byte. Certificates and keys are base64, of DER where they are
-/// structures.
+/// The identity as lines `name=value` and a zero byte. Keys and certificates are base64: a symmetric key of its
+/// bytes, certificates of DER, a private key of PKCS #8.
 pub fn identity_text(config: &DeviceConfig) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
@@ -121,7 +121,7 @@ pub fn identity_text(config: &DeviceConfig) -> String {
         Credential::X509(held) => {
             if let Some(credential) = held.first() {
                 line("certificate", &STANDARD.encode(&credential.certificate));
-                line("private_key", &STANDARD.encode(&credential.key));
+                line("private_key", &STANDARD.encode(pkcs8(&credential.key)));
             }
         }
     }
@@ -135,6 +135,26 @@ pub fn identity_text(config: &DeviceConfig) -> String {
     line("time_server", &TIME_SERVER);
     text.push('\0');
     text
+}
+
+/// A P-256 key as PKCS #8 (RFC 5958), which names the curve: not every library reads a bare SEC1 key.
+fn pkcs8(sec1: &[u8]) -> Vec<u8> {
+    /// Version 0, `id-ecPublicKey` with `prime256v1`.
+    const HEAD: [u8; 24] = [
+        2, 1, 0, 0x30, 0x13, 6, 7, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 2, 1, 6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3,
+        1, 7,
+    ];
+    let mut body = HEAD.to_vec();
+    body.extend(element(0x04, sec1));
+    element(0x30, &body)
+}
+
+/// One element of DER. Keys of this curve are shorter than 256 bytes.
+fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = contents.len().min(usize::from(u8::MAX)) as u8;
+    let mut out = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
+    out.extend_from_slice(contents);
+    out
 }
 
 #[cfg(test)]
