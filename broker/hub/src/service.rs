@@ -118,6 +118,19 @@ pub enum ServiceRequest {
         /// Log categories that it enables, by IoT Hub's names.
         categories: Vec<String>,
     },
+    /// Adds or edits a diagnostic setting of the hub as Azure's JSON: `properties.logs` with a `category` or a
+    /// `categoryGroup` each, and whether it is `enabled`.
+    PutDiagnosticSettingJson {
+        /// Its name.
+        name: String,
+        /// The body of the request.
+        json: Value,
+    },
+    /// Reads a diagnostic setting of the hub.
+    GetDiagnosticSetting {
+        /// Its name.
+        name: String,
+    },
     /// Deletes a diagnostic setting of the hub; deleting none is 204.
     DeleteDiagnosticSetting {
         /// Its name.
@@ -230,6 +243,20 @@ pub enum ServiceRequest {
         module: Option<ModuleId>,
         /// The patch, a JSON object.
         patch: Value,
+    },
+    /// Writes tags and desired properties as far as a twin's JSON states them, all of it or nothing; the reply
+    /// is the twin.
+    WriteTwinJson {
+        /// The device.
+        device: DeviceId,
+        /// The module, for a module twin.
+        module: Option<ModuleId>,
+        /// The body of the request: `tags` and `properties.desired`.
+        json: Value,
+        /// Whether a section that is stated replaces the one that is there, or is merged into it.
+        replace: bool,
+        /// The ETag that the twin must have, `*` for any; without it nothing is checked.
+        if_match: Option<String>,
     },
     /// Reads a twin.
     GetTwin {

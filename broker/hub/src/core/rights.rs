@@ -30,6 +30,7 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
         R::PatchTags { device, .. } | R::ReplaceTags { device, .. } => {
             (Right::ServiceConnect, "update tags", Some(device))
         }
+        R::WriteTwinJson { device, .. } => (Right::ServiceConnect, "update twin", Some(device)),
         R::GetTwin { device, .. } => (Right::ServiceConnect, "get twin", Some(device)),
         R::SendCloudToDevice { device, .. } => {
             (Right::ServiceConnect, "send cloud-to-device message", Some(device))
@@ -52,7 +53,10 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
         R::DeleteCertificate { .. } | R::DeleteCertificateAuthority { .. } => {
             (Right::CertificatesDelete, "delete certificate", None)
         }
-        R::PutDiagnosticSetting { .. } => (Right::DiagnosticSettingsWrite, "write diagnostic setting", None),
+        R::PutDiagnosticSetting { .. } | R::PutDiagnosticSettingJson { .. } => {
+            (Right::DiagnosticSettingsWrite, "write diagnostic setting", None)
+        }
+        R::GetDiagnosticSetting { .. } => (Right::HubRead, "get diagnostic setting", None),
         R::DeleteDiagnosticSetting { .. } => {
             (Right::DiagnosticSettingsDelete, "delete diagnostic setting", None)
         }
@@ -69,6 +73,9 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
     })
 }
 
+/// The code of a refusal on the management plane.
+const FORBIDDEN: u32 = 403_000;
+
 impl Core {
     /// Refuses a caller that lacks the right, and records that it tried.
     pub(super) fn permit(
@@ -82,7 +89,7 @@ impl Core {
             return Ok(());
         }
         if !right.is_of_service_plane() {
-            self.record_failed_attempt(caller, request, now);
+            self.record_failed_attempt(caller, operation, request, now);
             return Err(HubError::Forbidden { caller: caller.name.clone(), right });
         }
         let refusal = HubError::UnauthorizedAccess(format!("{operation} needs {right}"));
@@ -104,7 +111,14 @@ impl Core {
         self.record(HubEvent::ServiceOperationRefused { device, operation, caller, code }, now);
     }
 
-    fn record_failed_attempt(&mut self, caller: &Caller, request: &ServiceRequest, now: Now) {
+    /// Attempts on certificates and diagnostic settings have facts of their own, which a success has, too.
+    fn record_failed_attempt(
+        &mut self,
+        caller: &Caller,
+        operation: &str,
+        request: &ServiceRequest,
+        now: Now,
+    ) {
         use ServiceRequest as R;
         let (caller, status) = (caller.name.clone(), 403);
         let event = match request {
@@ -117,7 +131,7 @@ impl Core {
                 let existed = self.management.certificates.contains_key(name);
                 HubEvent::CertificateDeleted { name: name.clone(), status, existed, caller }
             }
-            R::PutDiagnosticSetting { name, .. } => {
+            R::PutDiagnosticSetting { name, .. } | R::PutDiagnosticSettingJson { name, .. } => {
                 let (name, enabled_categories) = (name.clone(), Vec::new());
                 HubEvent::DiagnosticSettingWritten { name, status, enabled_categories, caller }
             }
@@ -125,7 +139,10 @@ impl Core {
                 let existed = self.management.diagnostics.contains_key(name);
                 HubEvent::DiagnosticSettingDeleted { name: name.clone(), status, existed, caller }
             }
-            _ => return,
+            _ => {
+                let operation = operation.to_owned();
+                HubEvent::ServiceOperationRefused { device: None, operation, caller, code: FORBIDDEN }
+            }
         };
         self.record(event, now);
     }

@@ -50,6 +50,10 @@ impl Core {
             }
             R::PatchTags { device, module, patch } => self.write_tags((device, module), Patch, &patch, now),
             R::ReplaceTags { device, module, tags } => self.write_tags((device, module), Replace, &tags, now),
+            R::WriteTwinJson { device, module, json, replace, if_match } => {
+                let write = if replace { Replace } else { Patch };
+                self.write_twin((device, module), write, json, if_match.as_deref(), now)
+            }
             R::GetTwin { device, module } => self.twin(device, module),
             R::SendCloudToDevice { device, message_id, payload, properties, ttl } => {
                 self.enqueue(device, message_id, payload, properties, ttl, now)
@@ -96,6 +100,10 @@ impl Core {
             R::PutDiagnosticSetting { name, categories } => {
                 self.put_diagnostic_setting(name, categories, caller, now)
             }
+            R::PutDiagnosticSettingJson { name, json } => {
+                self.put_diagnostic_setting_json(name, &json, caller, now)
+            }
+            R::GetDiagnosticSetting { name } => self.diagnostic_setting_reply(&name),
             R::DeleteDiagnosticSetting { name } => Ok(self.delete_diagnostic_setting(name, caller, now)),
             R::SetNetworkRules(rules) => Ok(self.set_network_rules(rules, now)),
             R::PutHubPropertiesJson { json } => self.put_hub_properties(&json, now),

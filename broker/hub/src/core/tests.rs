@@ -4,6 +4,7 @@ mod identities;
 mod management;
 mod messages;
 mod rights;
+mod twins;
 mod uploads;
 
 use std::collections::BTreeMap;

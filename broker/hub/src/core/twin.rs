@@ -1,6 +1,8 @@
 //! Device and module twins: desired and reported properties and tags, each with its version. Patches
 //! merge (RFC 7396): null deletes, objects merge, everything else replaces. Limits are IoT Hub's.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 const DEPTH_MAX: usize = 10;
@@ -113,6 +115,11 @@ impl Default for Twin {
 }
 
 impl Twin {
+    /// Another one with every change of desired properties or tags; what the device reports does not move it.
+    pub(crate) fn etag(&self) -> String {
+        STANDARD.encode((self.desired.version + self.tags.version - 1).to_be_bytes())
+    }
+
     /// What the device reads: desired and reported, no tags.
     pub(crate) fn for_device(&self) -> Value {
         json!({ "desired": self.desired.to_json(), "reported": self.reported.to_json() })
@@ -123,6 +130,7 @@ impl Twin {
         let mut view = Map::new();
         let version = self.desired.version + self.reported.version + self.tags.version - 2;
         view.insert("version".into(), version.into());
+        view.insert("etag".into(), self.etag().into());
         view.insert("tags".into(), Value::Object(self.tags.values.clone()));
         view.insert("properties".into(), self.for_device());
         view

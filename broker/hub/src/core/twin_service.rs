@@ -67,13 +67,49 @@ impl Core {
         Ok(ServiceReply::Done)
     }
 
+    /// A twin as Azure's JSON: what it states of tags and desired properties, all of it or nothing.
+    pub(super) fn write_twin(
+        &mut self,
+        (device, module): (DeviceId, Option<ModuleId>),
+        write: TwinWrite,
+        json: Value,
+        if_match: Option<&str>,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let identity = self.known(device.clone(), module.clone())?;
+        let mut copy = self.twins.entry(identity).or_default().clone();
+        if if_match.is_some_and(|etag| etag != "*" && etag.trim_matches('"') != copy.etag()) {
+            return Err(HubError::PreconditionFailed("the twin has another ETag".into()));
+        }
+        let (tags, desired) = (stated(json.get("tags")), stated(json.pointer("/properties/desired")));
+        if tags.is_none() && desired.is_none() {
+            return Err(HubError::ArgumentInvalid("neither tags nor properties.desired is stated".into()));
+        }
+        // What one section refuses must not leave the other one written.
+        for (section, values) in [(&mut copy.desired, &desired), (&mut copy.tags, &tags)] {
+            match (write, values) {
+                (_, None) => {}
+                (TwinWrite::Patch, Some(values)) => drop(section.patch(values)?),
+                (TwinWrite::Replace, Some(values)) => drop(section.replace(values)?),
+            }
+        }
+        if let Some(desired) = desired {
+            self.write_desired((device.clone(), module.clone()), write, desired, now)?;
+        }
+        if let Some(tags) = tags {
+            self.write_tags((device.clone(), module.clone()), write, &tags, now)?;
+        }
+        self.twin(device, module)
+    }
+
     pub(super) fn twin(
         &mut self,
         device: DeviceId,
         module: Option<ModuleId>,
     ) -> Result<ServiceReply, HubError> {
         let identity = self.known(device, module)?;
-        let mut view = self.twins.entry(identity.clone()).or_default().for_service();
+        let twin = self.twins.entry(identity.clone()).or_default();
+        let mut view = twin.for_service();
         let ClientIdentity { device, module } = identity;
         view.insert("deviceId".into(), device.as_str().into());
         if let Some(module) = module {
@@ -81,6 +117,15 @@ impl Core {
         }
         Ok(ServiceReply::Twin(Value::Object(view)))
     }
+}
+
+/// A section that a body states, without what a reader of the twin may have left in it.
+fn stated(section: Option<&Value>) -> Option<Value> {
+    let mut section = section.filter(|section| !section.is_null())?.clone();
+    if let Some(values) = section.as_object_mut() {
+        values.retain(|key, _| key != "$version" && key != "$metadata");
+    }
+    Some(section)
 }
 
 fn object(value: Value) -> Map<String, Value> {

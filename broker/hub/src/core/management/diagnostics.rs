@@ -39,16 +39,44 @@ impl Core {
         caller: &Caller,
         now: Now,
     ) -> Result<ServiceReply, HubError> {
-        let outcome = self.check_setting(&name, &categories);
-        let status = outcome.as_ref().map_or_else(HubError::status, |()| 200);
-        let enabled_categories = if outcome.is_ok() { categories.clone() } else { Vec::new() };
+        let outcome = self.check_setting(&name, &categories).map(|()| categories);
+        self.conclude_setting(name, outcome, caller, now)
+    }
+
+    pub(in crate::core) fn put_diagnostic_setting_json(
+        &mut self,
+        name: String,
+        json: &Value,
+        caller: &Caller,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let outcome = enabled_logs(json)
+            .and_then(|categories| self.check_setting(&name, &categories).map(|()| categories));
+        self.conclude_setting(name, outcome, caller, now)
+    }
+
+    /// Records an attempt, and keeps what is sound.
+    fn conclude_setting(
+        &mut self,
+        name: String,
+        outcome: Result<Vec<String>, HubError>,
+        caller: &Caller,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let status = outcome.as_ref().map_or_else(HubError::status, |_| 200);
+        let enabled_categories = outcome.clone().unwrap_or_default();
         let (known, caller) = (name.clone(), caller.name.clone());
         let event = HubEvent::DiagnosticSettingWritten { name: known, status, enabled_categories, caller };
         self.record(event, now);
-        outcome?;
-        let body = setting(&hub_id(&self.config.host), &name, &categories);
-        self.management.diagnostics.insert(name, categories);
-        Ok(answer(200, body))
+        self.management.diagnostics.insert(name.clone(), outcome?);
+        self.diagnostic_setting_reply(&name)
+    }
+
+    pub(in crate::core) fn diagnostic_setting_reply(&self, name: &str) -> Result<ServiceReply, HubError> {
+        let Some(categories) = self.management.diagnostics.get(name) else {
+            return Err(HubError::ResourceNotFound(name.to_owned()));
+        };
+        Ok(answer(200, setting(&hub_id(&self.config.host), name, categories)))
     }
 
     fn check_setting(&self, name: &str, categories: &[String]) -> Result<(), HubError> {
@@ -77,6 +105,23 @@ impl Core {
         self.record(HubEvent::DiagnosticSettingDeleted { name, status, existed, caller }, now);
         deleted(existed)
     }
+}
+
+/// The categories and groups that a body enables.
+fn enabled_logs(json: &Value) -> Result<Vec<String>, HubError> {
+    let invalid = |why: &str| HubError::ArgumentInvalid(format!("properties.logs: {why}"));
+    let logs = json.pointer("/properties/logs").and_then(Value::as_array);
+    let mut enabled = Vec::new();
+    for log in logs.ok_or_else(|| invalid("is no list"))? {
+        let name = log.get("category").or_else(|| log.get("categoryGroup")).and_then(Value::as_str);
+        let name = name.ok_or_else(|| invalid("a log has neither category nor categoryGroup"))?;
+        match log.get("enabled") {
+            Some(Value::Bool(true)) => enabled.push(name.to_owned()),
+            Some(Value::Bool(false)) => {}
+            _ => return Err(invalid("enabled is no boolean")),
+        }
+    }
+    Ok(enabled)
 }
 
 fn setting(hub: &str, name: &str, categories: &[String]) -> Value {

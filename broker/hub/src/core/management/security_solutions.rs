@@ -4,31 +4,52 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{answer, deleted, written};
+use super::{answer, deleted, hub_id, written};
 use crate::core::Core;
 use crate::service::{HubError, ServiceReply};
 
-/// Azure's recommendation types; the last is hilarm's, for Azure publishes none for diagnostics logs.
-const RECOMMENDATIONS: [&str; 17] = [
-    "IoT_ACRAuthentication",
-    "IoT_AgentSendsUnutilizedMessages",
-    "IoT_Baseline",
-    "IoT_EdgeHubMemOptimize",
-    "IoT_EdgeLoggingOptions",
-    "IoT_InconsistentModuleSettings",
-    "IoT_InstallAgent",
-    "IoT_IPFilter_DenyAll",
-    "IoT_IPFilter_PermissiveRule",
-    "IoT_OpenPorts",
-    "IoT_PermissiveFirewallPolicy",
-    "IoT_PermissiveInputFirewallRules",
-    "IoT_PermissiveOutputFirewallRules",
-    "IoT_PrivilegedDockerOptions",
-    "IoT_SharedCredentials",
-    "IoT_VulnerableTLSCipherSuite",
-    "IoT_DiagnosticsMode",
+/// Azure's recommendation types with the names that it shows; the last is hilarm's, for Azure publishes none for
+/// diagnostics logs.
+const RECOMMENDATIONS: [(&str, &str); 17] = [
+    ("IoT_ACRAuthentication", "Service Principal Not Used with ACR"),
+    ("IoT_AgentSendsUnutilizedMessages", "Agent sending underutilized messages"),
+    ("IoT_Baseline", "Operating system (OS) baseline validation failure"),
+    ("IoT_EdgeHubMemOptimize", "Edge Hub memory can be optimized"),
+    ("IoT_EdgeLoggingOptions", "No logging configured for Edge module"),
+    ("IoT_InconsistentModuleSettings", "Module Settings Inconsistent"),
+    ("IoT_InstallAgent", "Install the Azure Security of Things Agent"),
+    ("IoT_IPFilter_DenyAll", "Default IP filter policy should be Deny"),
+    ("IoT_IPFilter_PermissiveRule", "IP filter rule includes large IP range"),
+    ("IoT_OpenPorts", "Device has open ports"),
+    ("IoT_PermissiveFirewallPolicy", "Permissive firewall policy in one of the chains was found"),
+    ("IoT_PermissiveInputFirewallRules", "Permissive firewall rule in the input chain was found"),
+    ("IoT_PermissiveOutputFirewallRules", "Permissive firewall rule in the output chain was found"),
+    ("IoT_PrivilegedDockerOptions", "High level permissions configured in Edge model twin for Edge module"),
+    ("IoT_SharedCredentials", "Same authentication credentials used by multiple devices"),
+    ("IoT_VulnerableTLSCipherSuite", "TLS cipher suite upgrade needed"),
+    ("IoT_DiagnosticsMode", "Diagnostics logs are switched off"),
+];
+
+/// What a solution holds of each property that a body may leave out.
+fn defaults() -> [(&'static str, Value); 6] {
+    [
+        ("status", "Enabled".into()),
+        ("unmaskedIpLoggingStatus", "Disabled".into()),
+        ("export", json!([])),
+        ("disabledDataSources", json!([])),
+        ("additionalWorkspaces", json!([])),
+        ("workspace", Value::Null),
+    ]
+}
+
+/// Properties with a small set of values, alone or in a list.
+const WORDS: [(&str, &[&str]); 4] = [
+    ("status", &["Enabled", "Disabled"]),
+    ("unmaskedIpLoggingStatus", &["Enabled", "Disabled"]),
+    ("export", &["RawEvents"]),
+    ("disabledDataSources", &["TwinData"]),
 ];
 
 #[derive(Deserialize)]
@@ -44,7 +65,7 @@ enum Status {
     Disabled,
 }
 
-/// The body's properties with every recommendation in them; what is not stated is enabled.
+/// The body's properties, completed: every recommendation is in them, and what is not stated is enabled.
 fn complete(mut json: Value) -> Result<Value, HubError> {
     let invalid = |why: &str| HubError::ArgumentInvalid(why.into());
     let properties = json.get_mut("properties").map(Value::take).unwrap_or_default();
@@ -58,18 +79,39 @@ fn complete(mut json: Value) -> Result<Value, HubError> {
         serde_json::from_value(stated).map_err(|why| HubError::ArgumentInvalid(why.to_string()))?;
     let mut statuses: BTreeMap<&str, Status> = BTreeMap::new();
     for raw in &stated {
-        if !RECOMMENDATIONS.contains(&raw.recommendation_type.as_str()) {
+        if !RECOMMENDATIONS.iter().any(|(known, _)| *known == raw.recommendation_type) {
             return Err(invalid(&format!("there is no recommendation {:?}", raw.recommendation_type)));
         }
         statuses.insert(&raw.recommendation_type, raw.status);
     }
-    let all = RECOMMENDATIONS.map(|kind| {
+    let all = RECOMMENDATIONS.map(|(kind, name)| {
         let disabled = matches!(statuses.get(kind), Some(Status::Disabled));
-        json!({ "recommendationType": kind, "status": if disabled { "Disabled" } else { "Enabled" } })
+        let status = if disabled { "Disabled" } else { "Enabled" };
+        json!({ "recommendationType": kind, "name": name, "status": status })
     });
     properties.insert("recommendationsConfiguration".into(), json!(all));
-    properties.entry("status").or_insert_with(|| "Enabled".into());
+    for (key, value) in defaults() {
+        properties.entry(key).or_insert(value);
+    }
+    check_words(&properties)?;
+    let discovered = properties.get("iotHubs").cloned().unwrap_or_default();
+    properties.insert("autoDiscoveredResources".into(), discovered);
     Ok(Value::Object(properties))
+}
+
+fn check_words(properties: &Map<String, Value>) -> Result<(), HubError> {
+    for (key, words) in WORDS {
+        let known = |value: &Value| value.as_str().is_some_and(|word| words.contains(&word));
+        let sound = match properties.get(key) {
+            Some(Value::Array(values)) => values.iter().all(known),
+            Some(value) => known(value),
+            None => true,
+        };
+        if !sound {
+            return Err(HubError::ArgumentInvalid(format!("{key} is none of {}", words.join(", "))));
+        }
+    }
+    Ok(())
 }
 
 impl Core {
@@ -92,7 +134,10 @@ impl Core {
             return Err(HubError::ResourceNotFound(name.to_owned()));
         };
         let kind = "Microsoft.Security/iotSecuritySolutions";
-        Ok(answer(status, json!({ "name": name, "type": kind, "properties": properties })))
+        let group = hub_id(&self.config.host);
+        let group = group.split("/providers/").next().unwrap_or_default().to_owned();
+        let id = format!("{group}/providers/{kind}/{name}");
+        Ok(answer(status, json!({ "id": id, "name": name, "type": kind, "properties": properties })))
     }
 
     pub(in crate::core) fn delete_security_solution(&mut self, name: &str) -> ServiceReply {

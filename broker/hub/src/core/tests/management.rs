@@ -140,6 +140,45 @@ fn diagnostic_settings_are_written_and_deleted_and_unknown_categories_refused() 
 }
 
 #[test]
+fn a_diagnostic_setting_is_written_and_read_as_azure_s_json() {
+    let mut core = core();
+    let put = |logs: Value| ServiceRequest::PutDiagnosticSettingJson {
+        name: "logs".into(),
+        json: json!({ "properties": { "workspaceId": "w", "logs": logs } }),
+    };
+    let logs = json!([
+        { "category": "Connections", "enabled": true, "retentionPolicy": { "enabled": false, "days": 0 } },
+        { "category": "Routes", "enabled": false },
+        { "categoryGroup": "audit", "enabled": true },
+    ]);
+    assert_eq!(managed(&mut core, put(logs)).unwrap().status, 200);
+    let get = ServiceRequest::GetDiagnosticSetting { name: "logs".into() };
+    let kept = json!([
+        { "category": "Connections", "enabled": true },
+        { "categoryGroup": "audit", "enabled": true },
+    ]);
+    assert_eq!(managed(&mut core, get).unwrap().body["properties"]["logs"], kept);
+    for wrong in [
+        json!({}),
+        json!([{ "enabled": true }]),
+        json!([{ "category": "Weather", "enabled": true }]),
+        json!([{ "category": "Connections", "enabled": "yes" }]),
+    ] {
+        assert_eq!(managed(&mut core, put(wrong)).unwrap_err().status(), 400);
+    }
+    let written = |fact: &HubEvent| match fact {
+        HubEvent::DiagnosticSettingWritten { status, enabled_categories, .. } => {
+            (*status, enabled_categories.len())
+        }
+        other => panic!("{other:?}"),
+    };
+    let attempts: Vec<_> = facts(&mut core).iter().map(written).collect();
+    assert_eq!(attempts, [(200, 2), (400, 0), (400, 0), (400, 0), (400, 0)]);
+    let none = ServiceRequest::GetDiagnosticSetting { name: "other".into() };
+    assert_eq!(managed(&mut core, none).unwrap_err().status(), 404);
+}
+
+#[test]
 fn network_rules_are_a_fact_and_hold_from_then_on() {
     let mut core = core();
     let address = "10.42.0.2".parse().unwrap();
@@ -315,4 +354,40 @@ fn a_security_solution_knows_every_recommendation_and_no_other() {
     let disabled = all.iter().filter(|one| one["status"] == "Disabled").count();
     assert_eq!((reply.status, all.len(), disabled), (201, 17, 1));
     assert_eq!(managed(&mut core, put("IoT_Weather")).unwrap_err().code(), 400_004);
+}
+
+#[test]
+fn a_sparse_security_solution_is_completed_and_read_back_as_azure_s_json() {
+    let mut core = core();
+    let hub = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/IotHubs/hub";
+    let put = |properties: Value| {
+        let json = json!({ "location": "West Europe", "properties": properties });
+        ServiceRequest::PutSecuritySolutionJson { name: "hilarm".into(), json }
+    };
+    let written = managed(&mut core, put(json!({ "displayName": "hilarm", "iotHubs": [hub] }))).unwrap();
+    assert_eq!(written.status, 201);
+    let get = ServiceRequest::GetSecuritySolution { name: "hilarm".into() };
+    let read = managed(&mut core, get).unwrap().body;
+    assert_eq!(read, written.body);
+    let id = read["id"].as_str().unwrap();
+    assert!(id.ends_with("/resourceGroups/hilarm/providers/Microsoft.Security/iotSecuritySolutions/hilarm"));
+    let properties = &read["properties"];
+    assert_eq!(properties["autoDiscoveredResources"], json!([hub]));
+    assert_eq!((&properties["status"], &properties["export"]), (&json!("Enabled"), &json!([])));
+    let first = json!({
+        "recommendationType": "IoT_ACRAuthentication",
+        "name": "Service Principal Not Used with ACR",
+        "status": "Enabled",
+    });
+    assert_eq!(properties["recommendationsConfiguration"][0], first);
+    for (key, value) in [
+        ("status", json!("On")),
+        ("unmaskedIpLoggingStatus", json!(true)),
+        ("export", json!(["RawEvents", "Weather"])),
+        ("displayName", json!(7)),
+    ] {
+        let mut properties = json!({ "displayName": "hilarm", "iotHubs": [] });
+        properties[key] = value;
+        assert_eq!(managed(&mut core, put(properties)).unwrap_err().code(), 400_004, "{key}");
+    }
 }

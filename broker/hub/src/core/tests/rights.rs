@@ -65,7 +65,7 @@ fn failed_attempts_on_certificates_and_diagnostic_settings_are_facts_with_403() 
 }
 
 #[test]
-fn network_rules_and_security_groups_need_rights_of_the_management_plane() {
+fn network_rules_and_security_groups_need_rights_of_the_management_plane_and_attempts_are_facts() {
     let mut core = core();
     let service = Caller::new("service", [Right::ServiceConnect, Right::RegistryWrite]);
     for request in [
@@ -74,5 +74,11 @@ fn network_rules_and_security_groups_need_rights_of_the_management_plane() {
     ] {
         assert_eq!(core.service_as(&service, request, at(1)).unwrap_err().code(), 403_000);
     }
-    assert_eq!(facts(&mut core), []);
+    let refused = |operation: &str| HubEvent::ServiceOperationRefused {
+        device: None,
+        operation: operation.into(),
+        caller: "service".into(),
+        code: 403_000,
+    };
+    assert_eq!(facts(&mut core), [refused("write hub"), refused("write security configuration")]);
 }
