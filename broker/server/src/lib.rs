@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod authority;
 mod clock;
 mod config;
 mod connection;
@@ -33,6 +34,7 @@ mod listeners;
 mod server;
 mod state;
 
+pub use authority::keep_authority;
 pub use config::{ServedDevice, ServerConfig};
 pub use error::ServerError;
 pub use health::{HealthError, check};

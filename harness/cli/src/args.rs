@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Mutate(MutateArgs),
     /// Serve the IoT Hub on a loopback address for any client.
     Hub(HubArgs),
+    /// A certificate authority that persists, for firmware that has one built in.
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Boards.
     #[command(subcommand)]
     Boards(BoardsCommand),
@@ -179,4 +182,47 @@ pub(crate) enum BoardsCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Make the authority and the hub's certificates; what is there stays.
+    Init {
+        #[command(flatten)]
+        folder: CaFolder,
+        /// Name that the firmware knows the hub by; may be given more than once.
+        #[arg(long = "host", value_name = "NAME", default_values_t = ["hub.hilarm.test".to_owned()])]
+        hosts: Vec<String>,
+    },
+    /// Tell what is there, without secrets.
+    Show {
+        #[command(flatten)]
+        folder: CaFolder,
+    },
+    /// Write the authority's certificate to standard output, for building it into a firmware.
+    Export {
+        #[command(flatten)]
+        folder: CaFolder,
+        /// In which form.
+        #[arg(long, value_enum, default_value_t = CaForm::Pem)]
+        form: CaForm,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaFolder {
+    /// Folder of the authority; `hilarm hub --state` and `identity: { ca: ... }` of board files take the same.
+    #[arg(long, value_name = "DIR", default_value = ".hilarm/ca")]
+    pub(crate) state: PathBuf,
+}
+
+/// Forms of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CaForm {
+    /// Base64 between its marks.
+    Pem,
+    /// Bytes.
+    Der,
+    /// An array of C.
+    C,
 }

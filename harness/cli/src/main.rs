@@ -2,6 +2,7 @@
 
 mod args;
 mod boards;
+mod ca;
 mod commit;
 mod coverage;
 mod hub;
@@ -51,6 +52,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Coverage(args) => coverage::coverage(&project()?, &args),
         Command::Mutate(args) => mutate::mutate(&project()?, &args),
         Command::Hub(hub) => hub::hub(&hub),
+        Command::Ca(command) => ca::ca(&command),
         Command::Boards(BoardsCommand::List { json }) => boards::list(&project()?, json),
     }
 }
