@@ -50,6 +50,10 @@ fn needs_own_agent(scenario: &Scenario) -> Option<&'static str> {
     {
         return Some("its proof is what a Defender micro agent reports, and the firmware has none");
     }
+    // Who wins how often follows from how soon each comes back.
+    if scenario.devices.values().any(|device| device.identity.is_some()) {
+        return Some("how a clone fares follows from the back-off of hilarm's own agent");
+    }
     let modules = scenario.devices.values().any(|device| !device.modules.is_empty());
     modules.then_some("module identities need hilarm's own agent")
 }
