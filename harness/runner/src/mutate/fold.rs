@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use hilarm_defender::{Defender, EventKind};
-use hilarm_model::{HubEvent, HubRecord};
+use hilarm_defender::{Alert, Defender, EventKind};
+use hilarm_model::{HubEvent, HubRecord, RangeRule};
 
 use super::baseline::Case;
 use super::mutant::Fold;
@@ -28,9 +28,7 @@ pub(super) fn kills(case: &Case, fold: &Fold) -> bool {
     let mut alerts: Vec<_> = case.alerts.iter().filter(|alert| !replaced(alert.slug)).cloned().collect();
     for mut alert in defender.alerts().iter().cloned() {
         alert.raised_by = alert.raised_by.map(original);
-        if let Some(unshift) = &fold.unshift {
-            unshift(&mut alert);
-        }
+        show_configured(case, &mut alert);
         alerts.push(alert);
     }
     let kept = case.recommendations.iter().filter(|raised| !replaced(raised.slug));
@@ -46,6 +44,26 @@ pub(super) fn kills(case: &Case, fold: &Fold) -> bool {
             case.considered.get(slug).copied().unwrap_or_default()
         }
     })
+}
+
+/// Lets an alert show the range that was configured: where its ends are shifted, they are not what was changed,
+/// and their text must kill nothing.
+fn show_configured(case: &Case, alert: &mut Alert) {
+    let Some(breach) = &mut alert.range else { return };
+    let mut configured: Vec<&RangeRule> = case
+        .records
+        .iter()
+        .filter_map(|record| match &record.event {
+            HubEvent::SecurityGroupConfigured { name, group } if name.eq_ignore_ascii_case(&breach.group) => {
+                group.ranges.get(&breach.rule)
+            }
+            _ => None,
+        })
+        .collect();
+    configured.dedup();
+    if let [rule] = configured[..] {
+        (breach.min, breach.max, breach.window) = (rule.min(), rule.max(), rule.window());
+    }
 }
 
 fn shifted<'a>(fold: &Fold, record: &'a HubRecord) -> Cow<'a, HubRecord> {

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use hilarm_defender::{Alert, Rule};
+use hilarm_defender::Rule;
 use hilarm_hub::Authentication;
 use hilarm_model::{HubEvent, HubRecord};
 
 /// A change of what a rule gets to see. A rule compares, so a shifted operand is a shifted comparison.
 pub(super) type Shift = Arc<dyn Fn(&mut HubRecord) + Send + Sync>;
-
-/// Takes the shift out of what an alert shows of its operands: they are not what was changed.
-pub(super) type Unshift = Arc<dyn Fn(&mut Alert) + Send + Sync>;
 
 /// One changed rule.
 pub(super) struct Mutant {
@@ -41,7 +38,6 @@ pub(super) struct Fold {
     /// What replaces them.
     pub(super) rules: Vec<Rule>,
     pub(super) shift: Option<Shift>,
-    pub(super) unshift: Option<Unshift>,
 }
 
 impl Fold {
@@ -53,7 +49,7 @@ impl Fold {
     /// The rules themselves.
     pub(super) fn of_all(rules: &[Rule]) -> Self {
         let replaced = rules.iter().map(|rule| rule.detection.slug).collect();
-        Self { replaced, rules: rules.to_vec(), shift: None, unshift: None }
+        Self { replaced, rules: rules.to_vec(), shift: None }
     }
 
     /// With changed rules.
@@ -70,12 +66,6 @@ impl Fold {
     /// With changed records.
     pub(super) fn shifted(mut self, shift: impl Fn(&mut HubRecord) + Send + Sync + 'static) -> Self {
         self.shift = Some(Arc::new(shift));
-        self
-    }
-
-    /// With what its alerts show of a shifted operand shifted back.
-    pub(super) fn showing(mut self, unshift: impl Fn(&mut Alert) + Send + Sync + 'static) -> Self {
-        self.unshift = Some(Arc::new(unshift));
         self
     }
 }

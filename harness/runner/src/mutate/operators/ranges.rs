@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hilarm_defender::{Alert, RangeBreach, Rule, Trigger};
+use hilarm_defender::{Rule, Trigger};
 use hilarm_model::{HubEvent, InvalidRange, RangeRule, RangeRuleType};
 
 use super::super::mutant::{Fold, Mutant};
@@ -14,41 +14,24 @@ const A_SECOND: Duration = Duration::from_secs(1);
 
 pub(super) fn mutants(row: &Rule) -> Vec<Mutant> {
     let Trigger::CountInWindow { rule, .. } = row.detection.trigger else { return Vec::new() };
-    let end = |change: &str, with: fn(&RangeRule) -> Ruled, show: fn(&mut RangeBreach)| {
-        let fold = Fold::of(row).seeing(move |event| configure(event, rule, with)).showing(shown(show));
-        Mutant::of_row(row, change, fold)
+    let end = |change: &str, with: fn(&RangeRule) -> Ruled| {
+        Mutant::of_row(row, change, Fold::of(row).seeing(move |event| configure(event, rule, with)))
     };
     vec![
-        end(
-            "max one higher: n > max + 1",
-            |range| RangeRule::new(range.min(), range.max().saturating_add(1), range.window()),
-            |breach| breach.max -= 1,
-        ),
-        end(
-            "max one lower: n >= max",
-            |range| RangeRule::new(range.min(), range.max().saturating_sub(1), range.window()),
-            |breach| breach.max += 1,
-        ),
-        end(
-            "min one higher: n <= min",
-            |range| RangeRule::new(range.min().saturating_add(1), range.max(), range.window()),
-            |breach| breach.min -= 1,
-        ),
-        end(
-            "min one lower: n < min - 1",
-            |range| RangeRule::new(range.min().saturating_sub(1), range.max(), range.window()),
-            |breach| breach.min += 1,
-        ),
-        end(
-            "window halved",
-            |range| RangeRule::new(range.min(), range.max(), range.window() / 2),
-            |breach| breach.window *= 2,
-        ),
-        end(
-            "window doubled",
-            |range| RangeRule::new(range.min(), range.max(), range.window() * 2),
-            |breach| breach.window /= 2,
-        ),
+        end("max one higher: n > max + 1", |range| {
+            RangeRule::new(range.min(), range.max().saturating_add(1), range.window())
+        }),
+        end("max one lower: n >= max", |range| {
+            RangeRule::new(range.min(), range.max().saturating_sub(1), range.window())
+        }),
+        end("min one higher: n <= min", |range| {
+            RangeRule::new(range.min().saturating_add(1), range.max(), range.window())
+        }),
+        end("min one lower: n < min - 1", |range| {
+            RangeRule::new(range.min().saturating_sub(1), range.max(), range.window())
+        }),
+        end("window halved", |range| RangeRule::new(range.min(), range.max(), range.window() / 2)),
+        end("window doubled", |range| RangeRule::new(range.min(), range.max(), range.window() * 2)),
     ]
 }
 
@@ -61,14 +44,6 @@ fn configure(event: &mut HubEvent, rule: RangeRuleType, with: fn(&RangeRule) -> 
         && let Ok(other) = with(range)
     {
         *range = other;
-    }
-}
-
-fn shown(show: fn(&mut RangeBreach)) -> impl Fn(&mut Alert) + Send + Sync + 'static {
-    move |alert| {
-        if let Some(range) = &mut alert.range {
-            show(range);
-        }
     }
 }
 
