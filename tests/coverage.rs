@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 use hilarm_board::{Board, Elf};
-use hilarm_runner::{Bench, Coverage, CoverageRow, Guarded, REGENERATE, Suite, WrittenCoverage};
+use hilarm_runner::{Bench, Coverage, CoverageRow, Guarded, Pool, REGENERATE, Suite, WrittenCoverage};
 use hilarm_tests::{boards, qemu, root, scenarios};
 
 /// What a whole run on one board shows.
@@ -22,6 +22,7 @@ fn run(board: Board, elf: Option<Elf>) -> Coverage {
         folder: Some(folder.path().to_owned()),
         snapshots: None,
         options: String::new(),
+        pool: Pool::default(),
     };
     suite.run(&AtomicBool::new(false), |_| {});
     Coverage::of(folder.path()).unwrap()

@@ -10,7 +10,7 @@ use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
 use embassy_time::{Instant, Timer};
 use hilarm_agent::{Agent, Input, Now, Output, Socket};
-use hilarm_link::{Command, LogLevel};
+use hilarm_link::{Command, FromDevice, LogLevel};
 
 use crate::link::Link;
 use crate::port::{Opening, Port, Request};
@@ -76,7 +76,10 @@ impl Host {
     fn take(&mut self, stimulus: Stimulus) {
         let input = match stimulus {
             Stimulus::Granted => None,
-            Stimulus::Command { id, command } => Some(Input::Command { id, command }),
+            Stimulus::Command { id, command } => {
+                log!(debug, "command {=u32}", id);
+                Some(Input::Command { id, command })
+            }
             Stimulus::Transport { generation, input } => self.is_current(generation, &input).then_some(input),
         };
         let Some(now) = time::now() else {
@@ -122,7 +125,12 @@ impl Host {
             let output = self.agent.borrow_mut().poll_output();
             match output {
                 None => return,
-                Some(Output::ToHarness(message)) => self.link.send(&message),
+                Some(Output::ToHarness(message)) => {
+                    if let FromDevice::Log { text, .. } = &message {
+                        log!(info, "agent: {=str}", text.as_str());
+                    }
+                    self.link.send(&message);
+                }
                 Some(Output::Open { socket, remote, tls }) => {
                     if let Some(generation) = self.next_generation(socket) {
                         self.request(socket, Request::Open(Opening { generation, remote, tls }));

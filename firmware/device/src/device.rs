@@ -63,6 +63,7 @@ impl Device {
         // A log that outlives a reset is cut here.
         #[cfg(target_os = "none")]
         crate::rtt::print(&format!("boot {boot_nonce:016x}: {}", banner(target, &config)));
+        log!(info, "boot {=u64:016x} of {=str}", boot_nonce, target);
         DEVICE.init(Self {
             link: Link::new(wire, pace),
             frames: Counters::default(),

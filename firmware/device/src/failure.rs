@@ -18,12 +18,14 @@ pub fn print_failures_by(print: Print) {
     critical_section::with(|cs| PRINT.borrow(cs).set(Some(print)));
 }
 
-struct Console(Print);
+struct Console(Option<Print>);
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         crate::rtt::print(text);
-        (self.0)(text);
+        if let Some(print) = self.0 {
+            print(text);
+        }
         Ok(())
     }
 }
@@ -31,10 +33,9 @@ impl Write for Console {
 /// Prints `PANIC: ...` and stops for good.
 fn die(reason: fmt::Arguments<'_>) -> ! {
     cortex_m::interrupt::disable();
-    if let Some(print) = critical_section::with(|cs| PRINT.borrow(cs).get()) {
-        // The console has no way to fail.
-        let _ = writeln!(Console(print), "PANIC: {reason}");
-    }
+    let print = critical_section::with(|cs| PRINT.borrow(cs).get());
+    // The console has no way to fail.
+    let _ = writeln!(Console(print), "PANIC: {reason}");
     loop {
         // With interrupts masked nothing runs any more; WFI keeps the host's processor free.
         cortex_m::asm::wfi();

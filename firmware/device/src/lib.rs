@@ -8,6 +8,16 @@
 
 extern crate alloc;
 
+/// Logs by defmt: `log!(info, "...", ...)`. On the host, where the tests run, nobody reads it.
+macro_rules! log {
+    ($level:ident, $text:literal $(, $argument:expr)* $(,)?) => {{
+        #[cfg(target_os = "none")]
+        defmt::$level!($text $(, $argument)*);
+        #[cfg(not(target_os = "none"))]
+        let _ = ($(&$argument,)*);
+    }};
+}
+
 mod agent;
 #[cfg(target_os = "none")]
 mod crash;
@@ -20,6 +30,8 @@ mod idle;
 mod interface;
 mod link;
 #[cfg(target_os = "none")]
+mod log;
+#[cfg(target_os = "none")]
 mod memory;
 mod net;
 mod port;
@@ -28,6 +40,8 @@ mod ring;
 mod rng;
 #[cfg(target_os = "none")]
 mod rtt;
+#[cfg(target_os = "none")]
+mod rtt_link;
 mod time;
 mod tls;
 mod transport;
@@ -48,5 +62,7 @@ pub use net::start;
 pub use registers::Registers;
 pub use ring::ReceiveRing;
 pub use rng::{HardwareSeeds, Purpose, Randomness, Seeds};
+#[cfg(target_os = "none")]
+pub use rtt_link::RttLink;
 pub use time::{GrantedTime, Pace, WideCounter};
 pub use transport::{Buffers, SOCKETS};

@@ -66,6 +66,7 @@ impl Link {
 
     /// Sends a log line.
     pub(crate) fn log(&self, level: LogLevel, text: String) {
+        log!(warn, "link: {=str}", text.as_str());
         self.send(&FromDevice::Log { level, text });
     }
 

@@ -73,6 +73,7 @@ pub(crate) async fn serve(port: &'static Port, environment: Environment, mut rng
         let mut socket = TcpSocket::new(environment.stack, &mut buffers.0, &mut buffers.1);
         socket.set_nagle_enabled(false);
         let session = Session { port, number: port.number(), generation: opening.generation, environment };
+        log!(debug, "socket {=u8}: connection {=u32} begins", session.number, session.generation);
         let end = session.run(&mut socket, &opening, &mut rng).await;
         let abort = matches!(end, End::AgentAborted);
         session.report_end(end).await;
@@ -251,10 +252,14 @@ impl Session {
 
     async fn report_end(&self, end: End) {
         let reason = match end {
-            End::Agent | End::AgentAborted => return,
+            End::Agent | End::AgentAborted => {
+                log!(debug, "socket {=u8}: closed by the agent", self.number);
+                return;
+            }
             End::Peer => "closed by peer".to_string(),
             End::Failed(reason) => reason,
         };
+        log!(info, "socket {=u8}: {=str}", self.number, reason.as_str());
         self.report(Input::Closed { socket: Socket(self.number), reason }).await;
     }
 }

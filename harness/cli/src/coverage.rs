@@ -80,7 +80,7 @@ fn verdict(guarded: &Guarded) -> u8 {
         let rows = guarded.not_run.join(", ");
         say::err(format_args!("not judged, for not all of their scenarios were run: {rows}"));
     }
-    guarded.lost.iter().for_each(|lost| say::err(lost));
+    guarded.lost.iter().for_each(say::err);
     if guarded.lost.is_empty() {
         return 0;
     }

@@ -58,7 +58,7 @@ pub(crate) fn mutate(project: &Project, args: &MutateArgs) -> anyhow::Result<u8>
 }
 
 /// The board on which mutants are tried.
-fn simulated(folder: &PathBuf) -> anyhow::Result<Board> {
+fn simulated(folder: &Path) -> anyhow::Result<Board> {
     let boards = Board::list(folder)?;
     let sim = boards.into_iter().find(|board| board.backend == Backend::Sim);
     Ok(sim.ok_or_else(|| WrongInput(format!("no simulated board in {}", folder.display())))?)

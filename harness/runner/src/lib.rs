@@ -26,12 +26,12 @@ mod service;
 mod snapshot;
 mod suite;
 mod trial;
-mod variant;
 mod trust;
+mod variant;
 mod world;
 
-pub use coverage::{Coverage, CoverageError, CoverageRow, FiredBy, Shown};
 pub use ability::lacking;
+pub use coverage::{Coverage, CoverageError, CoverageRow, FiredBy, Shown};
 pub use coverage_text::REGENERATE;
 pub use coverage_written::{Guarded, Lost, NoTable, WrittenCoverage};
 pub use journal::{Entry, HarnessRecord, Header, Journal, JournalError, Line, Recorded, read_journal};

@@ -22,12 +22,8 @@ use crate::usart::LinkUart;
 
 const TARGET: &str = "netduinoplus2";
 
-const MEMORY: Memory = Memory {
-    blob_address: 0x080F_0000,
-    blob_bytes: 64 * 1024,
-    stack_bytes: 40 * 1024,
-    guard: Guard::Armv7m,
-};
+const MEMORY: Memory =
+    Memory { blob_address: 0x080F_0000, blob_bytes: 64 * 1024, stack_bytes: 40 * 1024, guard: Guard::Armv7m };
 /// A tenth of what larger boards take.
 const BUFFERS: Buffers =
     Buffers { tcp_bytes: 3 * 1024, outgoing_record_bytes: 4 * 1024, queued_bytes_max: 24 * 1024 };

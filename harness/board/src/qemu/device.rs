@@ -9,12 +9,13 @@ use hilarm_link::{DeviceConfig, config_blob};
 use hilarm_model::{Monotonic, Now};
 use rustix::event::{PollFd, PollFlags};
 
-use super::process::{QemuProcess, paths};
+use super::monitor::Monitor;
+use super::process::{CABLE, QemuProcess, paths};
 use super::version::{QemuVersion, qemu_binary, qemu_version};
 use crate::foreign::{IdentityError, Written, written};
 use crate::linked::readiness::wait;
-use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, WireError};
-use crate::{Board, Device, DeviceFault, DeviceOutput, Elf, Stimulus};
+use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError};
+use crate::{Board, Device, DeviceFault, DeviceOutput, Elf, LinkVia, SerialAddress, SerialWire, Stimulus};
 
 const BOOT_POLL: Duration = Duration::from_millis(20);
 
@@ -81,7 +82,9 @@ impl QemuDevice {
             .tempdir()
             .map_err(io("creating a folder for QEMU's sockets"))?;
         let at = paths(&folder);
-        let listener = UnixListener::bind(at.link()).map_err(io("listening for the device's link"))?;
+        let link = board.link.as_ref().filter(|link| link.via == LinkVia::Serial);
+        let listens_at = if link.is_some() { at.monitor() } else { at.link() };
+        let listener = UnixListener::bind(listens_at).map_err(io("listening for the device's link"))?;
         listener.set_nonblocking(true).map_err(io("listening for the device's link"))?;
         let mac = config.network.mac;
         let frames = match qemu.nic {
@@ -96,10 +99,16 @@ impl QemuDevice {
             (None, None) => return Err(incomplete("identity")),
         };
         let mut process = QemuProcess::launch(&binary, board, qemu, elf, mac, identity.as_ref(), folder)?;
-        let link = accept(&listener, &mut process, board.timeouts.boot).map_err(QemuError::Boot)?;
-        link.set_nonblocking(true).map_err(io("listening for the device's link"))?;
+        let stream = accept(&listener, &mut process, board.timeouts.boot).map_err(QemuError::Boot)?;
+        let wire: Box<dyn Wire> = match link {
+            Some(link) => Box::new(cable(stream, link.baud, board.timeouts.boot)?),
+            None => {
+                stream.set_nonblocking(true).map_err(io("listening for the device's link"))?;
+                Box::new(stream)
+            }
+        };
         let process_id = process.id();
-        let parts = Parts { host: Box::new(process), wire: Box::new(link), frames };
+        let parts = Parts { host: Box::new(process), wire, frames };
         let device = LinkedDevice::boot(parts, board.timeouts).map_err(QemuError::Boot)?;
         Ok(Self { device, process_id })
     }
@@ -156,6 +165,17 @@ pub(crate) fn check_version(binary: &str, needed: &str, board: &str) -> Result<(
         }
         _ => Ok(()),
     }
+}
+
+/// The other end of a serial cable to a guest that stands still; holding it, the guest may begin.
+fn cable(monitor: UnixStream, baud: u32, limit: Duration) -> Result<SerialWire, QemuError> {
+    let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
+    let mut monitor = Monitor::new(monitor, limit).map_err(io("greeting QEMU's monitor"))?;
+    let port = monitor.pseudo_terminal(CABLE).map_err(io("asking QEMU for its serial port"))?;
+    let wire = SerialWire::open(SerialAddress::Path(port), baud)
+        .map_err(|error| QemuError::Io { doing: "plugging the cable in", error: error.to_string() })?;
+    monitor.resume().map_err(io("letting QEMU run"))?;
+    Ok(wire)
 }
 
 fn accept(

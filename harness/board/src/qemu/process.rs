@@ -13,6 +13,8 @@ use crate::foreign::Written;
 use crate::{Board, Elf, LinkVia, QemuError, QemuSpec};
 
 const CONSOLE_TAIL_BYTES: usize = 2048;
+/// QEMU's name for the pseudo terminal that a link over a serial cable goes through.
+pub(super) const CABLE: &str = "cable";
 
 /// A running QEMU and the folder with its sockets and output.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub(crate) struct Paths<'a> {
 impl Paths<'_> {
     pub(crate) fn link(&self) -> std::path::PathBuf {
         self.folder.join("link")
+    }
+    /// Where the harness waits for QEMU's monitor, if it wants to talk to it.
+    pub(crate) fn monitor(&self) -> std::path::PathBuf {
+        self.folder.join("monitor")
     }
     /// Where the harness receives frames.
     pub(crate) fn frames_in(&self) -> std::path::PathBuf {
@@ -156,13 +162,20 @@ pub(crate) fn network(nic: Option<&str>, at: &Paths<'_>, mac: [u8; 6]) -> Vec<St
 }
 
 /// The first two UARTs in the emulator's order: the link on the one that the board's file names, the console
-/// on the other.
+/// on the other. Over a cable, QEMU stands still until its monitor is told that somebody holds the other end.
 fn serial_ports(board: &Board, at: &Paths<'_>) -> Vec<String> {
     let console = format!("file:{}", at.console().display());
-    let link = format!("unix:{}", at.link().display());
+    let over_cable = board.link.as_ref().is_some_and(|link| link.via == LinkVia::Serial);
+    let link = if over_cable { format!("chardev:{CABLE}") } else { format!("unix:{}", at.link().display()) };
     let link_first = board.link.as_ref().is_some_and(|link| link.via == LinkVia::Uart0);
     let (first, second) = if link_first { (link, console) } else { (console, link) };
-    ["-serial".to_owned(), first, "-serial".to_owned(), second].into()
+    let mut arguments = vec!["-serial".to_owned(), first, "-serial".to_owned(), second];
+    if over_cable {
+        let monitor = format!("unix:{}", at.monitor().display());
+        let cable = format!("pty,id={CABLE}");
+        arguments.extend(["-S", "-qmp", &monitor, "-chardev", &cable].map(str::to_owned));
+    }
+    arguments
 }
 
 fn tail(path: &Path) -> String {

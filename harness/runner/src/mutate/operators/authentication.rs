@@ -96,17 +96,17 @@ const fn shift<C>(check: &'static str, change: &'static str, shift: fn(&mut C)) 
 const TOKEN_SHIFTS: &[Shift<TokenClaim>] = &[
     shift("expiry", "exclusive: se < now", |claim| claim.now = claim.now - A_MICROSECOND),
     shift("expiry", "a second late", |claim| claim.now = claim.now - A_SECOND),
-    shift("expiry", "a second early", |claim| claim.now = claim.now + A_SECOND),
+    shift("expiry", "a second early", |claim| claim.now += A_SECOND),
     shift("signature", "primary key ignored", |claim| claim.by_primary = false),
     shift("signature", "secondary key ignored", |claim| claim.by_secondary = false),
 ];
 
 const CERTIFICATE_SHIFTS: &[Shift<CertificateClaim>] = &[
-    shift("not-after", "inclusive: notAfter <= now", |claim| claim.now = claim.now + A_MICROSECOND),
-    shift("not-after", "a second early", |claim| claim.now = claim.now + A_SECOND),
+    shift("not-after", "inclusive: notAfter <= now", |claim| claim.now += A_MICROSECOND),
+    shift("not-after", "a second early", |claim| claim.now += A_SECOND),
     shift("not-after", "a second late", |claim| claim.now = claim.now - A_SECOND),
     shift("not-before", "inclusive: notBefore >= now", |claim| claim.now = claim.now - A_MICROSECOND),
-    shift("not-before", "a second early", |claim| claim.now = claim.now + A_SECOND),
+    shift("not-before", "a second early", |claim| claim.now += A_SECOND),
     shift("not-before", "a second late", |claim| claim.now = claim.now - A_SECOND),
     shift("thumbprint", "primary ignored", |claim| thumbprints(claim, |prints| prints.primary = None)),
     shift("thumbprint", "secondary ignored", |claim| thumbprints(claim, |prints| prints.secondary = None)),

@@ -19,8 +19,11 @@ pub(super) fn mutants(row: &Rule) -> Vec<Mutant> {
     }
 }
 
+/// The first and the last address of a network, moved.
+type MoveEnds = fn(u32, u32) -> (u64, u64);
+
 /// What happens to the ends of a network.
-const ENDS: [(&str, fn(u32, u32) -> (u64, u64)); 4] = [
+const ENDS: [(&str, MoveEnds); 4] = [
     ("first address not in it", |first, last| (u64::from(first) + 1, u64::from(last))),
     ("last address not in it", |first, last| (u64::from(first), u64::from(last).wrapping_sub(1))),
     ("address below it in it", |first, last| (u64::from(first.saturating_sub(1)), u64::from(last))),
@@ -28,7 +31,7 @@ const ENDS: [(&str, fn(u32, u32) -> (u64, u64)); 4] = [
 ];
 
 /// The networks with their ends moved.
-fn moved(networks: &[IpNet], ends: fn(u32, u32) -> (u64, u64)) -> Vec<IpNet> {
+fn moved(networks: &[IpNet], ends: MoveEnds) -> Vec<IpNet> {
     let cut = |network: &IpNet| -> Vec<IpNet> {
         let IpNet::V4(network) = network else { return vec![*network] };
         let (first, last) = ends(network.network().to_bits(), network.broadcast().to_bits());
@@ -44,7 +47,7 @@ fn moved(networks: &[IpNet], ends: fn(u32, u32) -> (u64, u64)) -> Vec<IpNet> {
 }
 
 fn threat_list(row: &Rule) -> Vec<Mutant> {
-    let mutant = |(change, ends): (&str, fn(u32, u32) -> (u64, u64))| {
+    let mutant = |(change, ends): (&str, MoveEnds)| {
         seeing(row, &format!("listed network: {change}"), move |event| {
             if let HubEvent::ThreatListLoaded(list) = event {
                 list.networks = moved(&list.networks, ends);

@@ -300,17 +300,17 @@ const CHANGES: &[Operand] = &[
         }
     }),
     ("a replaced certificate is no addition", |event| {
-        if let HubEvent::CertificateWritten { change, .. } = event {
-            if *change == Some(CertificateChange::Replaced) {
-                *change = Some(CertificateChange::Unchanged);
-            }
+        if let HubEvent::CertificateWritten { change, .. } = event
+            && *change == Some(CertificateChange::Replaced)
+        {
+            *change = Some(CertificateChange::Unchanged);
         }
     }),
     ("a new certificate is no addition", |event| {
-        if let HubEvent::CertificateWritten { change, .. } = event {
-            if *change == Some(CertificateChange::Added) {
-                *change = Some(CertificateChange::Unchanged);
-            }
+        if let HubEvent::CertificateWritten { change, .. } = event
+            && *change == Some(CertificateChange::Added)
+        {
+            *change = Some(CertificateChange::Unchanged);
         }
     }),
 ];
@@ -409,11 +409,11 @@ const REGISTERED: &[Operand] = &[
         }
     }),
     ("primary and secondary keys are not cross-compared", |event| {
-        if let HubEvent::DeviceRegistered { authentication, .. } = event {
-            if let RegisteredAuthentication::Sas { primary_sha256, secondary_sha256 } = authentication {
-                primary_sha256.insert(0, 'P');
-                secondary_sha256.insert(0, 'S');
-            }
+        if let HubEvent::DeviceRegistered { authentication, .. } = event
+            && let RegisteredAuthentication::Sas { primary_sha256, secondary_sha256 } = authentication
+        {
+            primary_sha256.insert(0, 'P');
+            secondary_sha256.insert(0, 'S');
         }
     }),
 ];

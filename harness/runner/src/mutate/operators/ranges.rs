@@ -58,7 +58,7 @@ pub(super) fn of_all(rows: &[Rule]) -> Vec<Mutant> {
     let later = |by: Duration| {
         Fold::of_all(&ranges).shifted(move |record| {
             if record.event == HubEvent::MonitoringStarted {
-                record.at = record.at + by;
+                record.at += by;
             }
         })
     };
