@@ -1,6 +1,6 @@
 //! `hilarm mutate`.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use hilarm_board::{Backend, Board};
 use hilarm_runner::Snapshots;
