@@ -20,6 +20,11 @@ const LABEL: &str = "hilarm.sha256";
 /// Builds program and image.
 pub(crate) fn build() -> Result<()> {
     process::must_run(host_cargo().args(["build", "--package", "hilarm"]))?;
+    pack()
+}
+
+/// Builds the image around the program that is there.
+pub(crate) fn pack() -> Result<()> {
     let program = workspace::target().join("debug").join("hilarm");
     let folder = workspace::target().join("image");
     stage(&program, &folder)?;

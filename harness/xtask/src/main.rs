@@ -90,7 +90,8 @@ fn carry_out(task: Task) -> Result<ExitCode> {
         Task::Test { consent, arguments } => {
             let setup = Setup::all(consent);
             tools::prepare(consent);
-            if let Err(reason) = engine::prepare(consent).and_then(|()| image::build()) {
+            tests::build()?;
+            if let Err(reason) = engine::prepare(consent).and_then(|()| image::pack()) {
                 println!(
                     "xtask: {reason:#}: the tests of the hub's container image are skipped, or fail where required"
                 );

@@ -26,7 +26,12 @@ impl Tally {
     }
 }
 
-/// Runs everything; further arguments go to each `cargo test`.
+/// Builds the host's tests, and with them the program that they start and that the hub's image holds.
+pub(crate) fn build() -> Result<()> {
+    process::must_run(host_cargo().args(["test", "--workspace", "--no-run"]))
+}
+
+/// Runs everything that is built; further arguments go to each `cargo test`.
 pub(crate) fn run(setup: &Setup, arguments: &[String]) -> Result<ExitCode> {
     match setup.firmware()? {
         Ok(elves) => elves.iter().for_each(|elf| println!("xtask: {}", elf.display())),
@@ -35,9 +40,6 @@ pub(crate) fn run(setup: &Setup, arguments: &[String]) -> Result<ExitCode> {
             reasons.iter().for_each(|reason| println!("xtask:   {reason:#}"));
         }
     }
-    // Tests start the program itself too; built here once, it is not built within a test.
-    process::must_run(host_cargo().args(["build", "--package", "hilarm"]))?;
-
     let mut firmware = host_cargo();
     firmware.current_dir(workspace::firmware()).args(["test", "--no-fail-fast"]);
     firmware.arg("--target-dir").arg(workspace::target());

@@ -34,7 +34,7 @@ pub fn engine() -> Option<String> {
     let program = hilarm_tests::root().join("target/debug/hilarm");
     let program = fs::read(program).map(|bytes| hex::encode(Sha256::digest(bytes))).unwrap_or_default();
     (inside != program)
-        .then(|| format!("the image {image} holds another hilarm; `cargo xtask image` builds it anew"))
+        .then(|| format!("the image {image} holds another hilarm; `cargo xtask test` builds it anew"))
 }
 
 fn docker(arguments: &[&str]) -> Result<String, String> {

@@ -98,7 +98,7 @@ fn a_wrong_file_keeps_no_other_from_running_and_is_in_every_report() {
     let project = Project::new(&[SAS_EXPIRED]);
     project.write("scenarios/device/wrong.yaml", "schema: 1\n");
     let outcome = project.hilarm(&["run", "--board", "sim", "--json", "-", "--junit", "junit.xml"]);
-    outcome.expect(2, &["\"spec_error\":1", "\"pass\":4", "scenarios/device/wrong.yaml:1"]);
+    outcome.expect(2, &["\"spec_error\":1", "\"pass\":6", "scenarios/device/wrong.yaml:1"]);
     assert!(outcome.stdout.contains("\"scenario\":\"device/wrong\""), "{outcome}");
     let junit = project.read("junit.xml");
     assert!(junit.contains("classname=\"device/wrong\"") && junit.contains("errors=\"1\""), "{junit}");
