@@ -2,6 +2,9 @@
 
 use alloc::boxed::Box;
 
+use hilarm_link::CommandError;
+
+use super::args::Args;
 use super::{Behaviour, Param, ParamKind, Progress, Running};
 use crate::device::Device;
 use crate::io::Now;
@@ -10,38 +13,48 @@ use crate::telemetry::BurstId;
 const DEFAULT_INTERVAL_MS: u32 = 50;
 const DEFAULT_PAYLOAD_BYTES: u16 = 32;
 
+/// What a burst of telemetry takes, whatever carries it.
+pub(super) static PARAMS: [Param; 3] = [
+    Param {
+        name: "count",
+        kind: ParamKind::Int { min: 1, max: 1_000_000 },
+        required: true,
+        summary: "How many messages.",
+    },
+    Param {
+        name: "interval_ms",
+        kind: ParamKind::Int { min: 0, max: 3_600_000 },
+        required: false,
+        summary: "Pause between two messages; 50 by default.",
+    },
+    Param {
+        name: "payload_bytes",
+        kind: ParamKind::Int { min: 0, max: 65_535 },
+        required: false,
+        summary: "Length of each payload; 32 by default.",
+    },
+];
+
 pub(super) static BEHAVIOUR: Behaviour = Behaviour {
     name: "flood-telemetry",
     summary: "Sends a burst of telemetry.",
     attack: &["T1499"],
-    params: &[
-        Param {
-            name: "count",
-            kind: ParamKind::Int { min: 1, max: 1_000_000 },
-            required: true,
-            summary: "How many messages.",
-        },
-        Param {
-            name: "interval_ms",
-            kind: ParamKind::Int { min: 0, max: 3_600_000 },
-            required: false,
-            summary: "Pause between two messages; 50 by default.",
-        },
-        Param {
-            name: "payload_bytes",
-            kind: ParamKind::Int { min: 0, max: 65_535 },
-            required: false,
-            summary: "Length of each payload; 32 by default.",
-        },
-    ],
+    params: &PARAMS,
     start: |device, args, now| {
-        let count = args.int("count", 0)?;
-        let interval_ms = args.int("interval_ms", DEFAULT_INTERVAL_MS)?;
-        let payload_bytes = args.int("payload_bytes", DEFAULT_PAYLOAD_BYTES)?;
+        let (count, interval_ms, payload_bytes) = burst(args)?;
         let burst = device.telemetry.begin(count, interval_ms, payload_bytes, now.mono_us);
         Ok(Box::new(Flood { burst }))
     },
 };
+
+/// Count, interval in milliseconds and payload in bytes.
+pub(super) fn burst(args: &Args<'_>) -> Result<(u32, u32, u16), CommandError> {
+    Ok((
+        args.int("count", 0)?,
+        args.int("interval_ms", DEFAULT_INTERVAL_MS)?,
+        args.int("payload_bytes", DEFAULT_PAYLOAD_BYTES)?,
+    ))
+}
 
 struct Flood {
     burst: BurstId,
