@@ -14,6 +14,8 @@ use crate::{Device, DeviceFault, DeviceOutput, Stimulus};
 
 /// Header bytes that a TCP segment adds to its payload; the collectors count IP payload.
 const TCP_HEADER_BYTES: u32 = 20;
+/// The same for a UDP datagram.
+const UDP_HEADER_BYTES: u32 = 8;
 /// An agent that asks to run again this often at one instant is stuck.
 const ROUNDS_MAX: u32 = 10_000;
 
@@ -75,6 +77,11 @@ impl SimDevice {
         match input {
             // A device without an interface is never offered frames.
             LinkOutput::Frame(_) => None,
+            LinkOutput::NameDatagram { local, remote, bytes_in, bytes_out } => {
+                let (bytes_in, bytes_out) = (datagram_bytes(bytes_in), datagram_bytes(bytes_out));
+                self.agent.flows().observe(flow(FlowProtocol::Udp, local, remote), bytes_in, bytes_out);
+                None
+            }
             LinkOutput::Resolved { query, address } => {
                 let lookup = self.lookups.remove(&query)?;
                 match address {
@@ -89,13 +96,7 @@ impl SimDevice {
             }
             LinkOutput::Opening { socket, local } => {
                 let (_, connection) = self.connection(socket)?;
-                let flow = FlowKey {
-                    protocol: FlowProtocol::Tcp,
-                    local_address: local.ip().octets(),
-                    local_port: local.port(),
-                    remote_address: connection.remote.ip().octets(),
-                    remote_port: connection.remote.port(),
-                };
+                let flow = flow(FlowProtocol::Tcp, local, connection.remote);
                 connection.flow = Some(flow);
                 self.agent.flows().observe(flow, 0, TCP_HEADER_BYTES);
                 None
@@ -189,6 +190,21 @@ impl SimDevice {
             self.carry_out(output);
         }
     }
+}
+
+fn flow(protocol: FlowProtocol, local: SocketAddrV4, remote: SocketAddrV4) -> FlowKey {
+    FlowKey {
+        protocol,
+        local_address: local.ip().octets(),
+        local_port: local.port(),
+        remote_address: remote.ip().octets(),
+        remote_port: remote.port(),
+    }
+}
+
+/// Nothing for a direction in which no datagram went.
+fn datagram_bytes(payload: usize) -> u32 {
+    if payload == 0 { 0 } else { u32::try_from(payload).unwrap_or(u32::MAX).saturating_add(UDP_HEADER_BYTES) }
 }
 
 fn segment_bytes(payload: &[u8]) -> u32 {

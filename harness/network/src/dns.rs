@@ -1,8 +1,9 @@
 //! The name server: answers A queries over UDP (RFC 1035). Unknown names are NXDOMAIN; other types of known
 //! names have no data.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
+use crate::RESOLVER;
 use crate::route::{Routes, canonical};
 
 const HEADER_BYTES: usize = 12;
@@ -12,6 +13,10 @@ const NXDOMAIN: u8 = 3;
 const NOT_IMPLEMENTED: u8 = 4;
 /// Records are authored by a scenario that may change them at its next step.
 const TTL_S: u32 = 0;
+/// What an address adds to a reply.
+const ADDRESS_BYTES: usize = 16;
+/// Where the name server listens.
+pub(crate) const SERVER: SocketAddrV4 = SocketAddrV4::new(RESOLVER, 53);
 
 /// A reply, and what it told if it was about an address.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,6 +53,17 @@ pub(crate) fn answer(query: &[u8], routes: &Routes) -> Option<Answer> {
     Some(Answer { reply: reply(query, &question, code, address), told })
 }
 
+/// Length of a query for the address of a name.
+pub(crate) fn query_bytes(name: &str) -> usize {
+    // Each label has its length before it, the last one also the root's behind it; then come type and class.
+    HEADER_BYTES + name.len() + 2 + 4
+}
+
+/// Length of the reply.
+pub(crate) fn reply_bytes(query_bytes: usize, address: Option<Ipv4Addr>) -> usize {
+    query_bytes + if address.is_some() { ADDRESS_BYTES } else { 0 }
+}
+
 /// Labels of the first question. Compression has no place before the first name.
 fn read_question(query: &[u8]) -> Option<Question> {
     let mut at = HEADER_BYTES;
@@ -69,7 +85,7 @@ fn read_question(query: &[u8]) -> Option<Question> {
 }
 
 fn reply(query: &[u8], question: &Question, code: u8, address: Option<Ipv4Addr>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(question.end + 16);
+    let mut out = Vec::with_capacity(question.end + ADDRESS_BYTES);
     out.extend_from_slice(&query[..2]);
     // Response, authoritative; opcode and recursion desired as asked; recursion available.
     out.push(0x84 | query[2] & 0x79);
@@ -105,6 +121,17 @@ mod tests {
         }
         out.extend_from_slice(&[0, 0, kind, 0, 1]);
         out
+    }
+
+    #[test]
+    fn lengths_are_known_without_a_query() {
+        for (labels, known) in [(&["hub", "hilarm", "test"], true), (&["c2", "evil", "test"], false)] {
+            let query = query(labels, 1);
+            let address = known.then_some(Ipv4Addr::LOCALHOST);
+            assert_eq!(query_bytes(&labels.join(".")), query.len());
+            let reply = answer(&query, &routes()).unwrap().reply;
+            assert_eq!(reply_bytes(query.len(), address), reply.len());
+        }
     }
 
     #[test]

@@ -13,11 +13,8 @@ use crate::route::Route;
 use crate::stack::TcpStack;
 use crate::wire::Direction;
 use crate::world::{Ends, Key, World};
-use crate::{
-    Dropped, Endpoint, GATEWAY, LinkId, NetworkFact, RESOLVER, Standing, TIME_SERVER, dhcp, dns, sntp,
-};
+use crate::{Dropped, Endpoint, GATEWAY, LinkId, NetworkFact, Standing, TIME_SERVER, dhcp, dns, sntp};
 
-const DNS_PORT: u16 = 53;
 const SNTP_PORT: u16 = 123;
 /// Attempts remembered, so that a retransmitted SYN is not a second attempt.
 const ATTEMPTS_MAX: usize = 4096;
@@ -97,7 +94,7 @@ impl EthernetLink {
 
     fn serve(&self, to: SocketAddrV4, payload: &[u8], world: &mut World, now: Now) -> Option<Vec<u8>> {
         let link = self.link;
-        if to == SocketAddrV4::new(RESOLVER, DNS_PORT) {
+        if to == dns::SERVER {
             let answer = dns::answer(payload, &world.routes)?;
             if let Some((name, address)) = answer.told {
                 world.tell(NetworkFact::NameResolved { link, name, address });

@@ -55,6 +55,17 @@ pub enum LinkInput {
 pub enum LinkOutput {
     /// An Ethernet frame.
     Frame(Vec<u8>),
+    /// Sim: a query went out to the name server, or its reply came in; the datagrams of a look-up are a flow.
+    NameDatagram {
+        /// The device's end of it.
+        local: SocketAddrV4,
+        /// The name server.
+        remote: SocketAddrV4,
+        /// UDP payload towards the device.
+        bytes_in: usize,
+        /// UDP payload from the device.
+        bytes_out: usize,
+    },
     /// Sim: the answer to a look-up; nothing when the name does not exist.
     Resolved {
         /// The query's number.

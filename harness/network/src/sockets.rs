@@ -10,14 +10,13 @@ use std::time::Duration;
 use hilarm_model::Now;
 
 use crate::connection::{Connection, Proof};
+use crate::dns;
 use crate::flow::FlowProtocol;
 use crate::loss::{Lane, Part};
 use crate::route::{Route, canonical};
 use crate::wire::Direction;
 use crate::world::{Ends, Key, Transit, World};
-use crate::{
-    Dropped, Ended, Endpoint, LinkId, LinkInput, LinkOutput, NetworkFact, RESOLVER, SocketId, Standing,
-};
+use crate::{Dropped, Ended, Endpoint, LinkId, LinkInput, LinkOutput, NetworkFact, SocketId, Standing};
 
 /// What a lost segment costs.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
@@ -35,7 +34,7 @@ const FIRST_PORT: u16 = 49_152;
 /// From the device to the network.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Resolve { key: Key, name: String },
+    Resolve { key: Key, local: SocketAddrV4, name: String },
     Open { key: Key, ends: Ends, client_chain: Vec<Vec<u8>>, sni: Option<String> },
     Data { key: Key, bytes: Vec<u8> },
     Close { key: Key },
@@ -61,9 +60,10 @@ pub(crate) struct SocketLink {
     link: LinkId,
     address: Ipv4Addr,
     ports_used: u16,
+    query_ports_used: u16,
     by_socket: BTreeMap<SocketId, Key>,
     sockets: BTreeMap<Key, DeviceEnd>,
-    queries: BTreeMap<Key, u32>,
+    queries: BTreeMap<Key, Query>,
     connections: BTreeMap<Key, Connection>,
     offsets: BTreeMap<(Key, Direction), u64>,
     held: VecDeque<(Direction, Transit)>,
@@ -77,12 +77,21 @@ struct DeviceEnd {
     open: bool,
 }
 
+/// A look-up under way.
+struct Query {
+    /// The device's number.
+    number: u32,
+    local: SocketAddrV4,
+    bytes: usize,
+}
+
 impl SocketLink {
     pub(crate) fn new(link: LinkId, address: Ipv4Addr) -> Self {
         Self {
             link,
             address,
             ports_used: 0,
+            query_ports_used: 0,
             by_socket: BTreeMap::new(),
             sockets: BTreeMap::new(),
             queries: BTreeMap::new(),
@@ -118,9 +127,19 @@ impl SocketLink {
 
     fn resolve(&mut self, query: u32, name: String, world: &mut World, now: Now) {
         let key = world.next_key();
-        self.queries.insert(key, query);
+        let local = SocketAddrV4::new(self.address, FIRST_PORT + self.query_ports_used);
+        self.query_ports_used = (self.query_ports_used + 1) % (u16::MAX - FIRST_PORT);
+        let bytes = dns::query_bytes(&name);
+        self.queries.insert(key, Query { number: query, local, bytes });
+        self.name_datagram(local, (0, bytes), world);
         world.wire.at(self.link, now.mono + RESOLVE_TIMEOUT, Transit::Deadline(Deadline::Resolve(key)));
-        self.post(Direction::FromDevice, key, Transit::Request(Request::Resolve { key, name }), world, now);
+        let request = Request::Resolve { key, local, name };
+        self.post(Direction::FromDevice, key, Transit::Request(request), world, now);
+    }
+
+    fn name_datagram(&self, local: SocketAddrV4, (bytes_in, bytes_out): (usize, usize), world: &mut World) {
+        let seen = LinkOutput::NameDatagram { local, remote: dns::SERVER, bytes_in, bytes_out };
+        world.hand_to_device(self.link, seen);
     }
 
     fn open(
@@ -156,8 +175,11 @@ impl SocketLink {
     /// A request arrived at the network.
     pub(crate) fn arrive(&mut self, request: Request, world: &mut World, now: Now) {
         match request {
-            Request::Resolve { key, name } => {
+            Request::Resolve { key, local, name } => {
                 let address = world.routes.resolve(&name);
+                let flow = world.flows.datagram(self.link, local, dns::SERVER, now.mono);
+                let query = dns::query_bytes(&name);
+                world.flows.count(flow, dns::reply_bytes(query, address), query, now.mono);
                 let (link, name) = (self.link, canonical(&name));
                 world.tell(NetworkFact::NameResolved { link, name, address });
                 self.answer(key, Answer::Resolved { key, address }, world, now);
@@ -233,7 +255,8 @@ impl SocketLink {
     pub(crate) fn deliver(&mut self, answer: Answer, world: &mut World) {
         match answer {
             Answer::Resolved { key, address } => {
-                if let Some(query) = self.queries.remove(&key) {
+                if let Some(Query { number: query, local, bytes }) = self.queries.remove(&key) {
+                    self.name_datagram(local, (dns::reply_bytes(bytes, address), 0), world);
                     world.hand_to_device(self.link, LinkOutput::Resolved { query, address });
                 }
                 self.forget(key);
@@ -272,7 +295,7 @@ impl SocketLink {
     pub(crate) fn expire(&mut self, deadline: &Deadline, world: &mut World, now: Now) {
         match deadline {
             Deadline::Resolve(key) => {
-                if let Some(query) = self.queries.remove(key) {
+                if let Some(Query { number: query, .. }) = self.queries.remove(key) {
                     world.hand_to_device(self.link, LinkOutput::Resolved { query, address: None });
                 }
             }
@@ -342,7 +365,7 @@ impl SocketLink {
                 Lane { link, direction, protocol: 6, local: *local, remote: *remote }
             }
             None => {
-                let (local, remote) = (SocketAddrV4::new(self.address, 0), SocketAddrV4::new(RESOLVER, 53));
+                let (local, remote) = (SocketAddrV4::new(self.address, 0), dns::SERVER);
                 Lane { link, direction, protocol: 17, local, remote }
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bench::{HUB, World};
 use hilarm_model::{Monotonic, TlsVersion};
-use hilarm_network::{Dropped, Endpoint, Input, LinkInput, LinkOutput, NetworkFact, SocketId};
+use hilarm_network::{Dropped, Endpoint, FlowProtocol, Input, LinkInput, LinkOutput, NetworkFact, SocketId};
 
 const SOCKET: SocketId = SocketId(3);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -60,12 +60,17 @@ fn names_resolve_and_unknown_names_do_not() {
         world.device(LinkInput::Resolve { query, name: name.to_string() });
     }
     world.run_for(MINUTE);
-    let answers: Vec<_> = world.heard.answers.iter().map(|(_, answer)| answer.clone()).collect();
+    let answers = world.heard.answers.iter().map(|(_, answer)| answer.clone());
+    let (datagrams, answers): (Vec<_>, Vec<_>) =
+        answers.partition(|answer| matches!(answer, LinkOutput::NameDatagram { .. }));
     let resolved = |query, address| LinkOutput::Resolved { query, address };
     assert_eq!(
         answers,
         [resolved(1, Some(*HUB.ip())), resolved(2, Some(Ipv4Addr::new(203, 0, 113, 66))), resolved(3, None),]
     );
+    assert_eq!(datagrams.len(), 6, "each query and each reply is told of");
+    let flows: Vec<_> = world.network.flows().map(|flow| (flow.protocol, flow.remote.port())).collect();
+    assert_eq!(flows, [(FlowProtocol::Udp, 53); 3], "and each look-up is a flow");
 }
 
 #[test]
@@ -175,7 +180,7 @@ fn a_partition_holds_back_until_it_heals_or_the_device_gives_up() {
     world.device(LinkInput::Open { socket: SocketId(4), remote: HUB, client_chain: Vec::new(), sni: None });
     world.device(LinkInput::Resolve { query: 9, name: "hub.hilarm.test".to_string() });
     world.run_for(Duration::from_secs(59));
-    let reasons: Vec<_> = world.heard.answers[3..].iter().map(|(_, answer)| answer.clone()).collect();
+    let reasons: Vec<_> = world.heard.answers[4..].iter().map(|(_, answer)| answer.clone()).collect();
     assert_eq!(
         reasons,
         [
