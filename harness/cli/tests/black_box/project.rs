@@ -1,6 +1,6 @@
 //! Where `hilarm` looks for things, and its listings.
 
-use crate::support::{Project, SAS_EXPIRED, TEN_MINUTES, finish};
+use crate::support::{Project, QEMU_BOARD, SAS_EXPIRED, TEN_MINUTES, finish};
 
 #[test]
 fn a_run_in_a_subfolder_finds_the_project_and_keeps_the_id() {
@@ -74,11 +74,16 @@ fn boards_are_listed_with_what_keeps_them_from_use() {
     let outcome = list(&["boards", "list", "--json"]);
     let boards: Vec<serde_json::Value> =
         outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let found: Vec<_> =
-        boards.iter().map(|board| (&board["id"], &board["backend"], &board["usable"])).collect();
-    let qemu = (&"qemu-mps2-an385".into(), &"qemu".into(), &false.into());
-    assert_eq!(found, [qemu, (&"sim".into(), &"sim".into(), &true.into())]);
-    assert!(boards[0]["reason"].as_str().unwrap().contains("no-such"));
+    let named = |id: &str| boards.iter().find(|board| board["id"] == id).unwrap();
+    assert_eq!((&named("sim")["usable"], &named("sim")["reason"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!(named(QEMU_BOARD)["backend"], "qemu");
+    let files = std::fs::read_dir(project.path("boards")).unwrap();
+    assert_eq!(boards.len(), files.count(), "a file is a board");
+    for board in boards.iter().filter(|board| board["id"] != "sim") {
+        let reason = board["reason"].as_str().unwrap();
+        assert!(board["usable"] == false && !reason.is_empty(), "{board}");
+        assert!(board["backend"] != "qemu" || reason.contains("no-such"), "{board}");
+    }
 }
 
 #[test]
