@@ -1,10 +1,10 @@
 //! HubEvents: past-tense facts that the hub records. They are all that the defender ever sees.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::{
     AgentIdentity, ConnectionId, DeviceId, ModuleId, Profile, SecurityEvent, SecurityGroup, ThreatList,
@@ -232,7 +232,8 @@ pub enum HubEvent {
         /// Whether the device reported success.
         success: bool,
     },
-    /// The service side was refused for want of rights (401xxx).
+    /// The service side or the management plane was refused: for want of rights (401xxx, 403000), or because what
+    /// it asked for is malformed, out of bounds or not there.
     ServiceOperationRefused {
         /// The device that the operation names, if it names one.
         device: Option<DeviceId>,
@@ -296,6 +297,18 @@ pub enum HubEvent {
         /// What it asked for.
         operation: Operation,
     },
+    /// An authenticated device asked for something that it may ask for, in a way that is malformed, out of bounds
+    /// or too late.
+    RequestRefused {
+        /// The device.
+        device: DeviceId,
+        /// The module, when a module asked.
+        module: Option<ModuleId>,
+        /// What it asked for.
+        operation: Operation,
+        /// IoT Hub's code.
+        code: u32,
+    },
     /// A peer broke the protocol; its first bytes are the evidence.
     ProtocolViolated {
         /// The connection.
@@ -355,6 +368,23 @@ pub struct FilterRule {
     pub action: FilterAction,
     /// Whom it covers.
     pub network: IpNet,
+}
+
+impl FilterRule {
+    /// Whether it covers an address. An IPv4-mapped address is the IPv4 address, and a network of such
+    /// addresses the IPv4 network (RFC 4291, 2.5.5.2).
+    pub fn covers(&self, address: IpAddr) -> bool {
+        let network = match self.network {
+            IpNet::V6(mapped) => unmapped(mapped).map_or(self.network, IpNet::V4),
+            IpNet::V4(_) => self.network,
+        };
+        network.contains(&address.to_canonical())
+    }
+}
+
+fn unmapped(network: Ipv6Net) -> Option<Ipv4Net> {
+    let bits = network.prefix_len().checked_sub(96)?;
+    Ipv4Net::new(network.addr().to_ipv4_mapped()?, bits).ok()
 }
 
 /// What a network rule does.

@@ -48,7 +48,9 @@ fn counts(event: &HubEvent, counting: &mut Counting<'_>) {
             }
         }
         HubEvent::OperationRefused { device, .. } => counting.one(device),
-        HubEvent::ServiceOperationRefused { device: Some(device), .. } => counting.claimed(device),
+        HubEvent::ServiceOperationRefused { device: Some(device), code, .. } if code / 1000 == 401 => {
+            counting.claimed(device);
+        }
         _ => (),
     }
 }
@@ -61,7 +63,9 @@ fn is_unauthorized(cause: &RefusalCause) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::counting::STRANGERS_MAX;
-    use crate::tests::fixture::{DEVICE, at, mismatch, operation_refused, refused, service_refused};
+    use crate::tests::fixture::{
+        DEVICE, at, mismatch, operation_refused, refused, service_refused, service_refused_with,
+    };
     use crate::tests::range_row::Row;
     use hilarm_model::RangeRuleType;
     use hilarm_model::RefusalCause::{
@@ -133,5 +137,14 @@ mod tests {
             refused(DEVICE, [UserNameMalformed { reason: "no slash".into() }]),
             service_refused(None),
         ]);
+    }
+
+    #[test]
+    fn stays_silent_on_calls_that_were_refused_for_another_reason() {
+        let codes = [400_004, 402_999, 400_999, 403_000, 403_004, 404_001, 412_001, 413_001, 429_001];
+        ROW.stays_silent_on(codes.map(|code| service_refused_with(Some(DEVICE), code)));
+        let mut world = ROW.world(0, 0);
+        world.see(1, service_refused_with(Some(DEVICE), 401_002));
+        world.expect(ROW.slug, 1);
     }
 }

@@ -322,11 +322,15 @@ pub(crate) fn operation_refused(device: &str) -> HubEvent {
 }
 
 pub(crate) fn service_refused(device: Option<&str>) -> HubEvent {
+    service_refused_with(device, 401_003)
+}
+
+pub(crate) fn service_refused_with(device: Option<&str>, code: u32) -> HubEvent {
     HubEvent::ServiceOperationRefused {
         device: device.map(id),
         operation: "direct method".into(),
         caller: "registryRead".into(),
-        code: 401_003,
+        code,
     }
 }
 

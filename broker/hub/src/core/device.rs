@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use hilarm_model::{
-    DeviceId, HubEvent, MethodOutcome, Now, Protocol, RefusalCause, TwinSection, UsedAuthentication,
+    DeviceId, HubEvent, MethodOutcome, Now, Operation, Protocol, RefusalCause, TwinSection,
+    UsedAuthentication,
 };
 use serde_json::Value;
 
@@ -103,6 +104,18 @@ impl Core {
         let (device, module) = (identity.device.clone(), identity.module.clone());
         self.record(HubEvent::TwinRead { device, module }, now);
         twin
+    }
+
+    /// Records that a request of the identity was refused for what it says.
+    pub(crate) fn request_refused(
+        &mut self,
+        identity: &ClientIdentity,
+        operation: Operation,
+        code: u32,
+        now: Now,
+    ) {
+        let (device, module) = (identity.device.clone(), identity.module.clone());
+        self.record(HubEvent::RequestRefused { device, module, operation, code }, now);
     }
 
     /// Merges reported properties; their new version comes back.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::registry::{ClientIdentity, DeviceAuthentication, SymmetricKey};
 use super::{Core, Notice};
-use crate::service::{Caller, DeviceView, HubError, KeyName, ServiceReply};
+use crate::service::{DeviceView, HubError, KeyName, ServiceReply};
 
 impl Core {
     /// The identity, if the registry knows it.
@@ -87,19 +87,10 @@ impl Core {
     }
 
     /// Operations on modules of a device that is missing or disabled are unauthorized, as on a live hub.
-    pub(super) fn usable(
-        &mut self,
-        device: &DeviceId,
-        caller: &Caller,
-        operation: &str,
-        now: Now,
-    ) -> Result<(), HubError> {
-        if self.registry.device(device).is_some_and(|known| known.enabled) {
-            return Ok(());
-        }
-        let refusal = HubError::UnauthorizedAccess(format!("{device} is missing or disabled"));
-        self.record_refusal(caller, operation, Some(device.clone()), &refusal, now);
-        Err(refusal)
+    pub(super) fn usable(&self, device: &DeviceId) -> Result<(), HubError> {
+        let usable = self.registry.device(device).is_some_and(|known| known.enabled);
+        let missing = || HubError::UnauthorizedAccess(format!("{device} is missing or disabled"));
+        if usable { Ok(()) } else { Err(missing()) }
     }
 
     pub(super) fn delete_device(&mut self, device: DeviceId, now: Now) -> Result<ServiceReply, HubError> {

@@ -1,6 +1,6 @@
 //! What each request needs of its caller, and what happens without it: the service plane refuses with
-//! 401002 and records it; the management plane refuses with 403, which writes of certificates and
-//! diagnostic settings record as failed attempts.
+//! 401002, the management plane with 403. Every refusal is a fact, whatever its reason; writes of certificates
+//! and diagnostic settings record theirs as failed attempts.
 
 use hilarm_model::{DeviceId, HubEvent, Now};
 
@@ -73,6 +73,23 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
     })
 }
 
+/// What a refused request was about: the operation, and the device it names. Nothing for requests whose
+/// refusals have facts of their own.
+pub(super) fn subject(request: &ServiceRequest) -> Option<(&'static str, Option<DeviceId>)> {
+    use ServiceRequest as R;
+    match request {
+        R::PutCertificate { .. }
+        | R::PutCertificateAuthority { .. }
+        | R::VerifyCertificate { .. }
+        | R::DeleteCertificate { .. }
+        | R::DeleteCertificateAuthority { .. }
+        | R::PutDiagnosticSetting { .. }
+        | R::PutDiagnosticSettingJson { .. }
+        | R::DeleteDiagnosticSetting { .. } => None,
+        request => requirement(request).map(|(_, operation, device)| (operation, device.cloned())),
+    }
+}
+
 /// The code of a refusal on the management plane.
 const FORBIDDEN: u32 = 403_000;
 
@@ -98,7 +115,7 @@ impl Core {
         Err(refusal)
     }
 
-    /// Every refusal of the 401 family is a fact, wherever it came from.
+    /// Every refusal is a fact, wherever it came from.
     pub(super) fn record_refusal(
         &mut self,
         caller: &Caller,

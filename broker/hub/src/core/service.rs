@@ -7,6 +7,7 @@ use hilarm_model::{DeviceId, HubEvent, MethodOutcome, ModuleId, Now, Timestamp};
 use serde_json::Value;
 
 use super::methods::Invocation;
+use super::rights::subject;
 use super::twin_service::TwinWrite::{Patch, Replace};
 use super::{Core, CoreTimer, Notice};
 use crate::service::{Caller, HubError, ServiceReply, ServiceRequest};
@@ -18,24 +19,41 @@ impl Core {
         self.service_as(&Caller::owner(), request, now)
     }
 
+    /// A request of somebody: permitted, carried out, and recorded where it is refused.
     pub(crate) fn service_as(
         &mut self,
         caller: &Caller,
         request: ServiceRequest,
         now: Now,
     ) -> Result<ServiceReply, HubError> {
-        use ServiceRequest as R;
         self.permit(caller, &request, now)?;
+        let subject = subject(&request);
+        let outcome = self.carry_out(caller, request, now);
+        if let (Err(refusal), Some((operation, device))) = (&outcome, subject)
+            && !matches!(refusal, HubError::DeviceNotOnline(_))
+        {
+            self.record_refusal(caller, operation, device, refusal, now);
+        }
+        outcome
+    }
+
+    fn carry_out(
+        &mut self,
+        caller: &Caller,
+        request: ServiceRequest,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        use ServiceRequest as R;
         match request {
             R::PutDevice { device, authentication, security_group } => {
                 self.put_device(device, authentication, security_group, now)
             }
             R::PutModule { device, module, authentication } => {
-                self.usable(&device, caller, "put module", now)?;
+                self.usable(&device)?;
                 self.put_module(device, module, authentication)
             }
             R::DeleteModule { device, module } => {
-                self.usable(&device, caller, "delete module", now)?;
+                self.usable(&device)?;
                 self.delete_module(device, module)
             }
             R::DeleteDevice { device } => self.delete_device(device, now),

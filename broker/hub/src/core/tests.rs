@@ -3,6 +3,7 @@
 mod identities;
 mod management;
 mod messages;
+mod refusals;
 mod rights;
 mod twins;
 mod uploads;
@@ -57,6 +58,15 @@ fn connected() -> Core {
 
 fn facts(core: &mut Core) -> Vec<HubEvent> {
     std::iter::from_fn(|| core.poll_record()).map(|record| record.event).collect()
+}
+
+/// Operation and code of each refused call. Panics at a fact of any other kind.
+fn refusals(core: &mut Core) -> Vec<(String, u32)> {
+    let refusal = |fact| match fact {
+        HubEvent::ServiceOperationRefused { operation, code, .. } => (operation, code),
+        other => panic!("{other:?}"),
+    };
+    facts(core).into_iter().map(refusal).collect()
 }
 
 fn notices(core: &mut Core) -> Vec<Notice> {

@@ -233,27 +233,11 @@ impl Https {
             Route::Unknown => return Err(Refusal::NoSuchResource),
         };
         self.authorize(core, id, &identity, &head, now)?;
-        let body = body.into_bytes();
-        match operation {
-            Operation::SendEvent => {
-                events::send(core, &identity, &head, &body, now)?;
-                Ok(Response::no_content())
-            }
-            Operation::Receive => Ok(messages::receive(core, &identity, now)),
-            Operation::Settle { lock, settlement } => {
-                messages::settle(core, &identity, &lock, settlement, now)
-            }
-            Operation::BeginUpload => files::begin(core, &identity, &body, now),
-            Operation::EndUpload { correlation } => {
-                files::end(core, &identity, correlation.as_deref(), &body, now)
-            }
-            Operation::WrongMethod => Err(Refusal::Method),
-            Operation::NotForDevices => {
-                let operation = hilarm_model::Operation::Request { line: head.line };
-                core.record(HubEvent::OperationRefused { device: identity.device, operation }, now);
-                Err(Refusal::Forbidden)
-            }
+        let answer = carry_out(core, &identity, operation, &head, &body.into_bytes(), now);
+        if let Some(code) = answer.as_ref().err().and_then(Refusal::code) {
+            core.request_refused(&identity, hilarm_model::Operation::Request { line: head.line }, code, now);
         }
+        answer
     }
 
     fn refuse(&mut self, refusal: Refusal, now: Now) -> Response {
@@ -292,6 +276,33 @@ impl Https {
         let device = connection.identity.map(|identity| identity.device);
         core.record(HubEvent::ConnectionClosed { connection: id, device, reason }, now);
         true
+    }
+}
+
+/// What an identity asks for, once it is known.
+fn carry_out(
+    core: &mut Core,
+    identity: &ClientIdentity,
+    operation: Operation,
+    head: &Head,
+    body: &[u8],
+    now: Now,
+) -> Result<Response, Refusal> {
+    match operation {
+        Operation::SendEvent => {
+            events::send(core, identity, head, body, now)?;
+            Ok(Response::no_content())
+        }
+        Operation::Receive => Ok(messages::receive(core, identity, now)),
+        Operation::Settle { lock, settlement } => messages::settle(core, identity, &lock, settlement, now),
+        Operation::BeginUpload => files::begin(core, identity, body, now),
+        Operation::EndUpload { correlation } => files::end(core, identity, correlation.as_deref(), body, now),
+        Operation::WrongMethod => Err(Refusal::Method),
+        Operation::NotForDevices => {
+            let operation = hilarm_model::Operation::Request { line: head.line.clone() };
+            core.record(HubEvent::OperationRefused { device: identity.device.clone(), operation }, now);
+            Err(Refusal::Forbidden)
+        }
     }
 }
 

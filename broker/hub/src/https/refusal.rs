@@ -69,6 +69,15 @@ impl Refusal {
         }
     }
 
+    /// IoT Hub's code, of what an identity may ask for and has asked for wrongly.
+    pub(super) fn code(&self) -> Option<u32> {
+        match self {
+            Self::Argument(_) => Some(400_004),
+            Self::Hub(error) => Some(error.code()),
+            _ => None,
+        }
+    }
+
     /// IoT Hub's name of it, and what it says about it.
     fn told(&self) -> (String, String) {
         let (name, detail) = match self {

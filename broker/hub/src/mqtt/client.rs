@@ -16,6 +16,8 @@ use crate::service::MethodTicket;
 
 /// SUBACK's refusal.
 const SUBSCRIPTION_REFUSED: u8 = 0x80;
+/// IoT Hub's code of reported properties that are none.
+const INVALID_PATCH: u32 = 400_004;
 
 /// A publish of a client. Its acknowledgement leaves before what it brings about.
 pub(super) fn publish(
@@ -51,7 +53,9 @@ pub(super) fn publish(
             Some(match core.patch_reported(identity, publish.payload, now) {
                 Ok(version) => encode::publish(&topic::twin_response(204, rid, Some(version)), b""),
                 Err(why) => {
-                    let body = serde_json::json!({ "errorCode": 400_004, "message": why.to_string() });
+                    let operation = Operation::Publish { topic: publish.topic.to_owned() };
+                    core.request_refused(identity, operation, INVALID_PATCH, now);
+                    let body = serde_json::json!({ "errorCode": INVALID_PATCH, "message": why.to_string() });
                     encode::publish(&topic::twin_response(400, rid, None), body.to_string().as_bytes())
                 }
             })

@@ -24,8 +24,7 @@ impl Network {
 
     /// The first rule that covers the address decides, else the default action.
     pub(crate) fn admits(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        let rule = self.rules.rules.iter().find(|rule| rule.network.contains(&address));
+        let rule = self.rules.rules.iter().find(|rule| rule.covers(address));
         rule.map_or(self.rules.default_action, |rule| rule.action) == FilterAction::Allow
     }
 }
@@ -174,6 +173,30 @@ mod tests {
         assert!(admits(&network, "10.42.0.2") && !admits(&network, "10.43.0.2"));
         let text = write(&network.rules).to_string();
         assert!(text.contains(r#""defaultAction":"Deny""#), "{text}");
+    }
+
+    #[test]
+    fn networks_overlap_and_hold_ipv6_and_ipv4_mapped_addresses() {
+        let rule = |action: &str, mask: &str| json!({"filterName": mask, "action": action, "ipMask": mask});
+        let rules = [
+            rule("Deny", "::ffff:10.42.0.0/112"),
+            rule("Allow", "10.0.0.0/8"),
+            rule("Deny", "2001:db8:1::/48"),
+            rule("Allow", "2001:db8::/32"),
+            rule("Allow", "::ffff:192.0.2.7"),
+        ];
+        let network = network(json!({"networkRuleSets": {"ipRules": rules}}));
+        for (address, admitted) in [
+            ("10.42.0.1", false),
+            ("::ffff:10.42.255.255", false),
+            ("10.43.0.0", true),
+            ("2001:db8:1::5", false),
+            ("2001:db8:2::5", true),
+            ("192.0.2.7", true),
+            ("::ffff:192.0.2.8", false),
+        ] {
+            assert_eq!(admits(&network, address), admitted, "{address}");
+        }
     }
 
     #[test]

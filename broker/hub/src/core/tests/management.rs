@@ -275,7 +275,8 @@ fn a_group_with_a_wrong_rule_is_refused_and_changes_nothing() {
     let list = json!([{ "ruleType": "ConnectionToIpNotAllowed", "allowlistValues": ["somewhere"] }]);
     assert!(put_group(&mut core, json!({ "allowlistRules": list })).is_err());
     assert!(put_group(&mut core, json!({ "denylistRules": [{ "ruleType": "Any" }] })).is_err());
-    assert_eq!(facts(&mut core), []);
+    let refused = ("write security configuration".to_owned(), 400_004);
+    assert_eq!(refusals(&mut core), vec![refused; 9]);
     let get = ServiceRequest::GetSecurityGroup { name: "plant".into() };
     assert_eq!(managed(&mut core, get).unwrap_err().status(), 404);
 }

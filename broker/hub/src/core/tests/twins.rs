@@ -60,5 +60,6 @@ fn a_twin_too_deep_or_with_a_wrong_part_is_refused_whole() {
     ] {
         assert_eq!(write(&mut core, body.clone(), false, None).unwrap_err().code(), 400_004, "{body}");
     }
-    assert_eq!(facts(&mut core), [], "nothing of it was written");
+    let refused = ("update twin".to_owned(), 400_004);
+    assert_eq!(refusals(&mut core), vec![refused; 4], "and nothing of it was written");
 }

@@ -88,7 +88,13 @@ fn bodies_that_are_no_requests_of_an_upload_are_refused() {
     ] {
         assert!(end(&mut world, body).starts_with("HTTP/1.1 400 "), "{body}");
     }
-    assert_eq!(completed(&mut world), []);
+    let facts = world.facts();
+    let refused = |code: u32| {
+        let is = |fact: &&HubEvent| matches!(fact, HubEvent::RequestRefused { code: is, .. } if *is == code);
+        facts.iter().filter(is).count()
+    };
+    assert_eq!((refused(400_004), refused(400_015)), (5 + 3, 1), "{facts:?}");
+    assert!(!facts.iter().any(|fact| matches!(fact, HubEvent::FileUploadCompleted { .. })), "{facts:?}");
 }
 
 #[test]

@@ -110,4 +110,6 @@ fn a_lock_that_ran_out_that_never_was_or_that_is_used_up_is_lost() {
     let fresh = lock(&answer).to_owned();
     assert!(settle(&mut world, "DELETE", &fresh, "").starts_with("HTTP/1.1 204 "));
     assert!(settle(&mut world, "DELETE", &fresh, "").starts_with("HTTP/1.1 412 "));
+    let lost = |fact: &HubEvent| matches!(fact, HubEvent::RequestRefused { code: 412_002, .. });
+    assert_eq!(world.facts().iter().filter(|fact| lost(fact)).count(), 4);
 }

@@ -55,6 +55,27 @@ fn quality_of_service_two_an_oversized_packet_and_http_are_violations() {
 }
 
 #[test]
+fn an_oversized_security_message_is_a_violation_and_one_that_just_fits_is_judged_by_its_content() {
+    let topic =
+        "devices/pump-1/messages/events/mti=2.3-1-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1";
+    let packet = |payload_bytes: usize| {
+        let payload = vec![0xFF; payload_bytes];
+        let id = PacketId::new(7);
+        encode(&Packet::Publish(Publish { duplicate: false, retain: false, topic, id, payload: &payload }))
+    };
+    let fits = 256 * 1024 - packet(0).len() - 2;
+    let mut world = World::new();
+    let connection = world.online("pump-1");
+    world.receive(connection, &packet(fits));
+    assert_eq!(world.sent(connection), [[0x40, 2, 0, 7]]);
+    let facts = world.facts();
+    let [HubEvent::SecurityMessageRejected { payload_bytes, .. }] = facts[..] else { panic!("{facts:?}") };
+    assert_eq!(payload_bytes, fits as u64);
+    let (text, _) = violation(&mut world, &packet(fits + 1), Some(connection));
+    assert_eq!(text, "packet is larger than 262144 bytes");
+}
+
+#[test]
 fn bytes_after_the_end_of_a_connection_mean_nothing() {
     let mut world = World::new();
     let connection = world.online("pump-1");

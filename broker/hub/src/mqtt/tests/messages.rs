@@ -180,7 +180,31 @@ fn the_twin_is_read_and_patched_over_its_topics() {
     assert_eq!(twin, json!({"desired": {"$version": 1}, "reported": {"rate": 5, "$version": 2}}));
     let (module, section) = (None, TwinSection::Reported);
     let updated = HubEvent::TwinUpdated { device: device("pump-1"), module: None, section, version: 2 };
-    assert_eq!(world.facts(), [updated, HubEvent::TwinRead { device: device("pump-1"), module }]);
+    let refused = twin_refused("$iothub/twin/PATCH/properties/reported/?$rid=2");
+    assert_eq!(world.facts(), [updated, refused, HubEvent::TwinRead { device: device("pump-1"), module }]);
+}
+
+fn twin_refused(topic: &str) -> HubEvent {
+    let operation = Operation::Publish { topic: topic.into() };
+    HubEvent::RequestRefused { device: device("pump-1"), module: None, operation, code: 400_004 }
+}
+
+#[test]
+fn reported_properties_too_deep_are_answered_with_400_and_recorded() {
+    let mut world = World::new();
+    let connection = world.online("pump-1");
+    world.subscribe(connection, "$iothub/twin/res/#", QoS::AtMostOnce);
+    world.sent(connection);
+    let deep = (0..11).fold(json!(1), |inner, _| json!({ "k": inner })).to_string();
+    let topic = "$iothub/twin/PATCH/properties/reported/?$rid=7";
+    world.publish(connection, topic, deep.as_bytes());
+    let published = world.published(connection);
+    let body: Value = serde_json::from_slice(&published[0].2).unwrap();
+    assert_eq!(
+        (published[0].1.as_str(), &body["errorCode"]),
+        ("$iothub/twin/res/400/?$rid=7", &json!(400_004))
+    );
+    assert_eq!(world.facts(), [twin_refused(topic)]);
 }
 
 #[test]
