@@ -347,6 +347,9 @@ pub enum BoardError {
         /// What is wrong, with line and column.
         message: String,
     },
+    /// The file of what is plugged in is wrong.
+    #[error(transparent)]
+    Local(#[from] crate::LocalErrors),
 }
 
 impl Board {

@@ -190,12 +190,12 @@ impl Project {
 
     /// What is plugged into this desk.
     pub(crate) fn local_boards(&self) -> anyhow::Result<LocalBoards> {
-        Ok(LocalBoards::read(&self.root)?)
+        Ok(LocalBoards::read(&self.root, &Board::list(&self.boards_folder())?)?)
     }
 
     #[cfg(feature = "probe")]
     fn check_probe(&self, board: &Board) -> Result<(), String> {
-        let local = LocalBoards::read(&self.root).map_err(|error| error.to_string())?;
+        let local = self.local_boards().map_err(|error| error.to_string())?;
         let units = local.units(&board.id);
         units
             .iter()

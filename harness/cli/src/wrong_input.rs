@@ -18,7 +18,9 @@ impl std::error::Error for WrongInput {}
 
 /// Whether an error is about what was asked for.
 pub(crate) fn is_wrong_input(error: &anyhow::Error) -> bool {
-    let wrong_board =
-        matches!(error.downcast_ref(), Some(BoardError::Unknown { .. } | BoardError::Invalid { .. }));
+    let wrong_board = matches!(
+        error.downcast_ref(),
+        Some(BoardError::Unknown { .. } | BoardError::Invalid { .. } | BoardError::Local(_))
+    );
     wrong_board || error.is::<WrongInput>()
 }
