@@ -18,12 +18,21 @@ const RENEW_AT_PERCENT: i64 = 85;
 pub(crate) struct Policy {
     /// Present the token signed first, whatever its age.
     pub(crate) keep_token: bool,
-    /// Sign with this key in place of the device's own.
-    pub(crate) guessed_key: Option<[u8; 32]>,
+    /// Sign tokens like this in place of the device's own.
+    pub(crate) forgery: Option<Forgery>,
     /// Present the first certificate, whatever its age.
     pub(crate) keep_certificate: bool,
     /// Present this certificate in place of the device's own credential.
     pub(crate) foreign_certificate: Option<X509Credential>,
+}
+
+/// A token that nobody gave the device.
+#[derive(Clone)]
+pub(crate) struct Forgery {
+    /// The key that signs it.
+    pub(crate) guessed_key: [u8; 32],
+    /// The device whose resource it claims; the device's own when absent.
+    pub(crate) of_device: Option<String>,
 }
 
 struct Token {
@@ -88,10 +97,7 @@ impl Identity {
     pub(crate) fn password(&mut self, now: Now) -> Option<String> {
         match self.presented {
             Presented::Token => self.current_token(now),
-            Presented::GuessedToken => {
-                let key = self.policy.guessed_key?;
-                Some(self.sign(&key, now.unix_s().saturating_add(self.ttl_s())))
-            }
+            Presented::GuessedToken => self.forged_token(now),
             Presented::Nothing | Presented::Certificate(_) | Presented::ForeignCertificate => None,
         }
     }
@@ -108,13 +114,14 @@ impl Identity {
     /// The token that a request of its own presents. It is signed anew, so that the token of the connection
     /// that is up keeps its own lifetime.
     pub(crate) fn request_token(&mut self, now: Now) -> Option<String> {
-        let key = match (self.choose(now), &self.credential) {
-            (Presented::Token, _) if self.policy.keep_token => return self.current_token(now),
-            (Presented::Token, Credential::Sas(credential)) => credential.key.clone(),
-            (Presented::GuessedToken, _) => self.policy.guessed_key?.to_vec(),
-            _ => return None,
-        };
-        Some(self.sign(&key, now.unix_s().saturating_add(self.ttl_s())))
+        match (self.choose(now), &self.credential) {
+            (Presented::Token, _) if self.policy.keep_token => self.current_token(now),
+            (Presented::Token, Credential::Sas(credential)) => {
+                Some(self.sign(&credential.key, now.unix_s().saturating_add(self.ttl_s())))
+            }
+            (Presented::GuessedToken, _) => self.forged_token(now),
+            _ => None,
+        }
     }
 
     /// Calendar time at which the connection that is up needs a fresh credential.
@@ -135,7 +142,7 @@ impl Identity {
         if self.policy.foreign_certificate.is_some() {
             return Presented::ForeignCertificate;
         }
-        if self.policy.guessed_key.is_some() {
+        if self.policy.forgery.is_some() {
             return Presented::GuessedToken;
         }
         match &self.credential {
@@ -163,6 +170,13 @@ impl Identity {
         let renew_at_us = now.unix_us.saturating_add(ttl_s * 1_000_000 / 100 * RENEW_AT_PERCENT);
         self.token = Some(Token { text: text.clone(), renew_at_us });
         Some(text)
+    }
+
+    fn forged_token(&self, now: Now) -> Option<String> {
+        let forgery = self.policy.forgery.as_ref()?;
+        let device_id = forgery.of_device.as_ref().unwrap_or(&self.device_id);
+        let expiry_s = now.unix_s().saturating_add(self.ttl_s());
+        Some(sas::sign(&self.host, device_id, &forgery.guessed_key, expiry_s))
     }
 
     fn sign(&self, key: &[u8], expiry_s: i64) -> String {

@@ -1,22 +1,35 @@
 //! The device signs with a key that it guessed.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 
-use super::{Behaviour, UndoneBy};
+use super::{Behaviour, Param, ParamKind, UndoneBy};
+use crate::identity::Forgery;
 
 pub(super) static BEHAVIOUR: Behaviour = Behaviour {
     name: "forge-token",
     summary: "Signs its tokens with a guessed key, from the next connection on.",
     attack: &["T1606", "T1110"],
-    params: &[],
-    start: |device, _, _| {
-        device.identity.policy.guessed_key = Some(device.random("forge-token").bytes());
-        Ok(Box::new(UndoneBy(|device| device.identity.policy.guessed_key = None)))
+    params: &[Param {
+        name: "device",
+        kind: ParamKind::Text,
+        required: false,
+        summary: "Id of the device whose resource the tokens claim; its own by default.",
+    }],
+    start: |device, args, _| {
+        let of_device = args.text("device").map(ToString::to_string);
+        let guessed_key = device.random("forge-token").bytes();
+        device.identity.policy.forgery = Some(Forgery { guessed_key, of_device });
+        Ok(Box::new(UndoneBy(|device| device.identity.policy.forgery = None)))
     },
 };
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
+    use hilarm_link::Value;
+
     use crate::testing::World;
 
     fn signature(token: &str) -> &str {
@@ -35,5 +48,17 @@ mod tests {
         world.stop_behaviour("forge-token").unwrap();
         world.reconnect();
         assert_eq!(world.last_password(), Some(honest));
+    }
+
+    #[test]
+    fn it_can_claim_the_resource_of_another_device() {
+        let mut world = World::connected();
+        let honest = world.last_password().unwrap();
+        let other = ("device".to_string(), Value::Text("pump-2".to_string()));
+        world.run_behaviour("forge-token", &[other]).unwrap();
+        world.reconnect();
+        let forged = world.last_password().unwrap();
+        let own = honest.split("&sig=").next().unwrap();
+        assert_eq!(forged.split("&sig=").next().unwrap(), own.replace("pump-1", "pump-2"));
     }
 }
