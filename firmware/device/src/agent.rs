@@ -16,6 +16,7 @@ use crate::link::Link;
 use crate::port::{Opening, Port, Request};
 use crate::time;
 use crate::transport::SOCKETS;
+use crate::{debug, info};
 
 /// What the other tasks have for the agent.
 pub(crate) enum Stimulus {
@@ -77,7 +78,7 @@ impl Host {
         let input = match stimulus {
             Stimulus::Granted => None,
             Stimulus::Command { id, command } => {
-                log!(debug, "command {=u32}", id);
+                debug!("command {=u32}", id);
                 Some(Input::Command { id, command })
             }
             Stimulus::Transport { generation, input } => self.is_current(generation, &input).then_some(input),
@@ -127,7 +128,7 @@ impl Host {
                 None => return,
                 Some(Output::ToHarness(message)) => {
                     if let FromDevice::Log { text, .. } = &message {
-                        log!(info, "agent: {=str}", text.as_str());
+                        info!("agent: {=str}", text.as_str());
                     }
                     self.link.send(&message);
                 }

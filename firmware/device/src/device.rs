@@ -14,6 +14,7 @@ use static_cell::StaticCell;
 
 use crate::agent::{self, Host};
 use crate::frames::{Counters, FrameTap};
+use crate::info;
 use crate::link::{Link, Transmit};
 use crate::port::Port;
 use crate::rng::{Purpose, Randomness};
@@ -63,7 +64,7 @@ impl Device {
         // A log that outlives a reset is cut here.
         #[cfg(target_os = "none")]
         crate::rtt::print(&format!("boot {boot_nonce:016x}: {}", banner(target, &config)));
-        log!(info, "boot {=u64:016x} of {=str}", boot_nonce, target);
+        info!("boot {=u64:016x} of {=str}", boot_nonce, target);
         DEVICE.init(Self {
             link: Link::new(wire, pace),
             frames: Counters::default(),

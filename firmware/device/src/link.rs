@@ -11,6 +11,7 @@ use crate::agent::{STIMULI, Stimulus};
 use crate::device::Device;
 use crate::interface::Inbox;
 use crate::time::{self, GrantedTime, Pace};
+use crate::warn;
 
 /// What carries the link's bytes away.
 pub trait Transmit {
@@ -66,7 +67,7 @@ impl Link {
 
     /// Sends a log line.
     pub(crate) fn log(&self, level: LogLevel, text: String) {
-        log!(warn, "link: {=str}", text.as_str());
+        warn!("link: {=str}", text.as_str());
         self.send(&FromDevice::Log { level, text });
     }
 

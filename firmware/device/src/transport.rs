@@ -21,6 +21,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::agent::{STIMULI, Stimulus};
 use crate::port::{Interruption, Opening, Port, Request};
 use crate::tls::{Halves, Provider, Suite, record_buffers};
+use crate::{debug, info};
 
 /// Sockets the agent may use, numbered from 0.
 pub const SOCKETS: usize = hilarm_agent::MAX_SOCKETS;
@@ -73,7 +74,7 @@ pub(crate) async fn serve(port: &'static Port, environment: Environment, mut rng
         let mut socket = TcpSocket::new(environment.stack, &mut buffers.0, &mut buffers.1);
         socket.set_nagle_enabled(false);
         let session = Session { port, number: port.number(), generation: opening.generation, environment };
-        log!(debug, "socket {=u8}: connection {=u32} begins", session.number, session.generation);
+        debug!("socket {=u8}: connection {=u32} begins", session.number, session.generation);
         let end = session.run(&mut socket, &opening, &mut rng).await;
         let abort = matches!(end, End::AgentAborted);
         session.report_end(end).await;
@@ -253,13 +254,13 @@ impl Session {
     async fn report_end(&self, end: End) {
         let reason = match end {
             End::Agent | End::AgentAborted => {
-                log!(debug, "socket {=u8}: closed by the agent", self.number);
+                debug!("socket {=u8}: closed by the agent", self.number);
                 return;
             }
             End::Peer => "closed by peer".to_string(),
             End::Failed(reason) => reason,
         };
-        log!(info, "socket {=u8}: {=str}", self.number, reason.as_str());
+        info!("socket {=u8}: {=str}", self.number, reason.as_str());
         self.report(Input::Closed { socket: Socket(self.number), reason }).await;
     }
 }
