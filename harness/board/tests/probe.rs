@@ -98,6 +98,54 @@ fn a_board_is_flashed_once_and_lives_the_same_life_after_every_reset() {
     assert!(again.1 == first.1, "the same frames, {} and {}", again.1.len(), first.1.len());
 }
 
+/// The line of `firmware/device/src/device.rs` that this text stands in.
+fn source_line(text: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware/device/src/device.rs");
+    1 + std::fs::read_to_string(path).unwrap().lines().position(|line| line.contains(text)).unwrap()
+}
+
+#[test]
+fn a_log_line_names_the_file_and_the_line_that_it_stands_in() {
+    let Some((board, elf)) = bench() else { return };
+    let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
+    let nonce = first_minute(&mut device).0;
+    let lines = device.station().unwrap().last_log_lines(64);
+    let at = source_line("info!(\"boot ");
+    let expected = format!("0.000000 boot {nonce:016x} of mps2-an385 (device/src/device.rs:{at})");
+    assert_eq!(lines.iter().filter(|line| line.text == expected).count(), 1, "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.text.starts_with("12.000000 socket")),
+        "by the granted time: {lines:#?}"
+    );
+    assert_eq!(device.station().unwrap().last_log_lines(1), lines[lines.len() - 1..]);
+    let mut device = device.into_station().unwrap().boot(&config("pump-1", 9)).unwrap();
+    device.step(Stimulus::Tick, now(1)).unwrap();
+    let again = device.station().unwrap().last_log_lines(64);
+    let boots = again.iter().filter(|line| line.text.contains(" boot ")).count();
+    assert_eq!(boots, 1, "the nonce cuts off what an earlier boot said: {again:#?}");
+}
+
+#[test]
+fn the_log_of_another_image_is_one_clear_line() {
+    let Some((board, elf)) = bench() else { return };
+    // The same code with the addresses of its format strings changed: what a forgotten rebuild looks like.
+    let mut bytes = std::fs::read(elf.path()).unwrap();
+    let (known, unknown) = (b"\"defmt_", b"\"defmt?");
+    let found: Vec<usize> =
+        bytes.windows(known.len()).enumerate().filter(|(_, at)| at == known).map(|(at, _)| at).collect();
+    assert!(!found.is_empty());
+    found.iter().for_each(|&at| bytes[at..at + unknown.len()].copy_from_slice(unknown));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let elf = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
+    let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
+    first_minute(&mut device);
+    let lines = device.station().unwrap().last_log_lines(64);
+    let told: Vec<_> = lines.iter().filter(|line| line.text.contains("cannot be read")).collect();
+    assert_eq!(told.len(), 1, "{lines:#?}");
+    assert!(told[0].text.contains("is nothing that this image says"), "{told:?}");
+}
+
 #[test]
 fn another_configuration_is_another_device() {
     let Some((board, elf)) = bench() else { return };

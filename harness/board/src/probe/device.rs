@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use hilarm_link::{FromDevice, LogLevel};
+use hilarm_link::FromDevice;
 use hilarm_model::{Monotonic, Now};
 
 use super::emulator::Emulator;
-use super::rtt::Log;
-use super::{ProbeSession, Station};
+use super::log::Log;
+use super::{LogLine, ProbeSession, Station};
 use crate::linked::{Host, LinkedDevice, WireError};
 use crate::{Device, DeviceFault, DeviceOutput, Stimulus};
 
@@ -72,7 +72,7 @@ impl Device for ProbeDevice {
             // Whenever the probe happened to look: for the reader, never for a verdict.
             let lines = station.log().take().into_iter();
             output.extend(
-                lines.map(|text| DeviceOutput::Report(FromDevice::Log { level: LogLevel::Info, text })),
+                lines.map(|LogLine { level, text }| DeviceOutput::Report(FromDevice::Log { level, text })),
             );
             Ok(output)
         });

@@ -9,11 +9,13 @@
 //! file. Implements `probe-serial-containers.md`, section 1.
 
 mod chips;
+mod defmt;
 mod device;
 mod emulator;
 mod error;
 mod flash;
 mod identity;
+mod log;
 mod pool;
 mod reset;
 mod rtt;
@@ -28,6 +30,7 @@ pub use device::ProbeDevice;
 pub use error::ProbeError;
 pub use flash::Flashed;
 pub use identity::Candidate;
+pub use log::LogLine;
 pub use pool::{Lease, Pool};
 pub use session::ProbeSession;
 pub use station::{Opened, Station, is_there};

@@ -1,7 +1,6 @@
 //! A board behind a debug probe, opened once and used for many runs: attached, identified, flashed if its image
 //! differs; then, for each run, reset, given its configuration, and let go.
 
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,10 +15,11 @@ use super::emulator::Emulator;
 use super::error::words;
 use super::flash::{Flashed, check_chip, flash, is_protection};
 use super::identity::{Candidate, Wanted, choose};
-use super::rtt::{self, Log};
+use super::log::Log;
+use super::rtt;
 use super::session::{Held, ProbeSession, Watch};
-use super::{ProbeError, candidates, reset};
-use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire};
+use super::{LogLine, ProbeError, candidates, reset};
+use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit};
 use crate::{Board, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire};
 
 /// For one request that moves a few bytes.
@@ -98,7 +98,7 @@ impl Station {
             heartbeat: image.symbol(HEARTBEAT_SYMBOL),
         };
         let (board, unit, image) = (board.clone(), unit.clone(), image.clone());
-        let log = Log::default();
+        let log = Log::of(&image);
         Ok(Self { session, wires, emulator, board, unit, image, symbols, log, opened })
     }
 
@@ -170,10 +170,7 @@ impl Station {
         let parts = Parts { host: Box::new(host), wire, frames };
         let device =
             LinkedDevice::boot(parts, self.board.timeouts).map_err(|fault| ProbeError::Boot(fault.into()))?;
-        self.session.ask("reading the log", REQUEST_LIMIT, |held| {
-            held.rtt.carry(&mut held.session);
-            Ok(())
-        })?;
+        self.read_log()?;
         Ok(ProbeDevice::new(device, self))
     }
 
@@ -194,6 +191,20 @@ impl Station {
 
     pub(super) fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// What the firmware has said last, at most so many lines, with all that its rings hold now.
+    pub fn last_log_lines(&self, count: usize) -> Vec<LogLine> {
+        // A probe that does not answer leaves the lines that it has brought already.
+        let _ = self.read_log();
+        self.log.last(count)
+    }
+
+    fn read_log(&self) -> Result<(), ProbeError> {
+        self.session.ask("reading the log", REQUEST_LIMIT, |held| {
+            held.rtt.carry_all(&mut held.session);
+            Ok(())
+        })
     }
 
     /// Climbs the ladder until a way works; the core is halted then.
@@ -261,11 +272,7 @@ impl Station {
                 error: format!("the image has no {}", rtt::SYMBOL),
             });
         }
-        let io = |error: std::io::Error| failed(DOING, &error);
-        let (ours, theirs) = UnixStream::pair().map_err(io)?;
-        for end in [&ours, &theirs] {
-            end.set_nonblocking(true).map_err(io)?;
-        }
+        let (ours, theirs) = conduit().map_err(|error| failed(DOING, &error))?;
         self.session.ask(DOING, REQUEST_LIMIT, move |held| {
             held.rtt.carry_link(theirs);
             Ok(())
