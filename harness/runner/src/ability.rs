@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use hilarm_board::{Backend, Board, DeviceStep, ProvisionedSpec};
+use hilarm_model::DeviceId;
 use hilarm_scenario::{Auth, EventMatch, Scenario, Step, Transport};
 
 /// Why the scenario cannot run on the board; nothing when it can.
@@ -23,6 +24,13 @@ pub fn lacking(scenario: &Scenario, board: &Board) -> Option<String> {
     }
     if let Some(reason) = beyond_agent("steps", &scenario.steps, board) {
         return Some(reason);
+    }
+    if is_unlinked(board)
+        && let Some(device) = scenario.devices.keys().find(|device| !connects(&scenario.steps, device))
+    {
+        return Some(format!(
+            "the scenario never connects {device}, and firmware without a link connects by itself"
+        ));
     }
     let (limit, lived) = (board.timeouts.run?, lived(&scenario.steps));
     (lived > limit).then(|| {
@@ -44,6 +52,7 @@ fn needs_own_agent(scenario: &Scenario) -> Option<&'static str> {
                 | EventMatch::FlowReported(_)
                 | EventMatch::LoginReported(_)
                 | EventMatch::ProcessReported(_)
+                | EventMatch::ListeningPortsReported(_)
         )
     };
     if scenario.proof.iter().any(|proof| reported(&proof.event)) || scenario.expect.unreported_flows.is_some()
@@ -97,7 +106,7 @@ fn beyond_agent(prefix: &str, steps: &[Step], board: &Board) -> Option<String> {
 
 fn refused(step: &Step, board: &Board) -> Option<String> {
     let (name, kind) = on_device(step)?;
-    if board.link.is_none() && board.backend != Backend::Sim {
+    if is_unlinked(board) {
         // Firmware without a link connects by itself, and the hub sees it.
         let bounded = matches!(step, Step::Connect(connect) if connect.attempts.is_some());
         let waits = matches!(step, Step::Connect(_)) && !bounded;
@@ -132,6 +141,23 @@ fn on_device(step: &Step) -> Option<(&'static str, Option<DeviceStep>)> {
         Step::ReadTwin(_) => ("read_twin", Some(DeviceStep::ReadTwin)),
         Step::ReportProperties(_) => ("report_properties", Some(DeviceStep::ReportProperties)),
         _ => return None,
+    })
+}
+
+fn is_unlinked(board: &Board) -> bool {
+    board.link.is_none() && board.backend != Backend::Sim
+}
+
+/// Whether a step, wherever it stands, lets the device in.
+fn connects(steps: &[Step], device: &DeviceId) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Connect(connect) => connect.device == *device,
+        Step::Malicious(malicious) => {
+            connects(&malicious.attack, device) || connects(&malicious.benign, device)
+        }
+        Step::Repeat(repeat) => connects(&repeat.steps, device),
+        Step::Parallel(branches) => branches.iter().any(|steps| connects(steps, device)),
+        _ => false,
     })
 }
 
@@ -194,6 +220,8 @@ mod tests {
         let commanded = "  - connect: { device: pump-1 }\n  - disconnect: { device: pump-1 }";
         let reason = lacking(&steps(commanded), &board).unwrap();
         assert_eq!(reason, "steps[1]: disconnect needs an agent, and the firmware has no link");
+        let never = lacking(&steps("  - run_for: 10s"), &board).unwrap();
+        assert_eq!(never, "the scenario never connects pump-1, and firmware without a link connects by itself");
         let bounded = "  - connect: { device: pump-1, attempts: 3 }";
         assert!(lacking(&steps(bounded), &board).is_some(), "nobody bounds its tries");
     }

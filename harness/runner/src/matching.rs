@@ -30,10 +30,6 @@ pub(crate) fn matches(wanted: &EventMatch, line: &Line) -> bool {
 fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
     match (wanted, event) {
         (EventMatch::OperationRefused(by), HubEvent::OperationRefused { device, .. })
-        | (
-            EventMatch::ServiceOperationRefused(by),
-            HubEvent::ServiceOperationRefused { device: Some(device), .. },
-        )
         | (EventMatch::SecurityMessageReceived(by), HubEvent::SecurityMessageReceived { device, .. })
         | (EventMatch::SecurityMessageRejected(by), HubEvent::SecurityMessageRejected { device, .. })
         | (EventMatch::TwinRead(by), HubEvent::TwinRead { device, .. })
@@ -44,10 +40,6 @@ fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
         | (EventMatch::DeviceRemoved(by), HubEvent::DeviceRemoved { device })
         | (EventMatch::DeviceStatusChanged(by), HubEvent::DeviceStatusChanged { device, .. }) => {
             is(&by.device, device)
-        }
-        // Events that nobody in particular caused match when nobody is named.
-        (EventMatch::ServiceOperationRefused(by), HubEvent::ServiceOperationRefused { device: None, .. }) => {
-            by.device.is_none()
         }
         (
             EventMatch::TelemetryReceived(by),
@@ -124,6 +116,22 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
             wanted.default_action.is_none_or(|wanted| wanted == action_of(rules.default_action))
                 && wanted.allows.is_none_or(allows)
         }
+        (
+            EventMatch::ServiceOperationRefused(wanted),
+            HubEvent::ServiceOperationRefused { device, operation, caller, code },
+        ) => {
+            is_anybody(&wanted.device, device.as_ref())
+                && wanted.operation.as_ref().is_none_or(|wanted| wanted == operation)
+                && wanted.caller.as_ref().is_none_or(|wanted| wanted == caller)
+                && wanted.code.is_none_or(|wanted| wanted == *code)
+        }
+        (EventMatch::RequestRefused(wanted), HubEvent::RequestRefused { device, code, .. }) => {
+            is(&wanted.device, device) && wanted.code.is_none_or(|wanted| wanted == *code)
+        }
+        (EventMatch::DeviceRegistered(wanted), HubEvent::DeviceRegistered { device, security_group, .. }) => {
+            is(&wanted.device, device)
+                && wanted.security_group.as_ref().is_none_or(|wanted| wanted == security_group)
+        }
         (_, HubEvent::SecurityMessageReceived { device, events, .. }) => {
             events.iter().any(|event| reports(wanted, device, &event.payload))
         }
@@ -146,6 +154,10 @@ fn reports(wanted: &EventMatch, device: &DeviceId, payload: &SecurityPayload) ->
         (EventMatch::ProcessReported(wanted), SecurityPayload::ProcessCreate(process)) => {
             is(&wanted.device, device)
                 && wanted.executable.as_ref().is_none_or(|wanted| *wanted == process.executable)
+        }
+        (EventMatch::ListeningPortsReported(wanted), SecurityPayload::ListeningPorts(ports)) => {
+            is(&wanted.device, device)
+                && wanted.port.is_none_or(|wanted| ports.iter().any(|listening| listening.port == wanted))
         }
         _ => false,
     }
@@ -242,3 +254,6 @@ fn action_of(action: hilarm_model::FilterAction) -> FilterAction {
         hilarm_model::FilterAction::Deny => FilterAction::Deny,
     }
 }
+
+#[cfg(test)]
+mod tests;

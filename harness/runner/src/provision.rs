@@ -401,3 +401,20 @@ fn agent_config(spec: &DeviceSpec) -> AgentConfig {
 fn whole_seconds(span: Option<Span>, default: Duration) -> u16 {
     u16::try_from(span.map_or(default, |span| span.0).as_secs()).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use hilarm_network::TIME_SERVER;
+    use hilarm_scenario::SERVICES;
+
+    use super::*;
+
+    #[test]
+    fn the_lint_knows_the_addresses_that_the_network_serves() {
+        let identities = Trust::of(None, 1).unwrap().identities;
+        let tls = TlsServer::new(&identities, None).unwrap();
+        let hub = *NetworkConfig::new(tls, None).hub.ip();
+        let served: Vec<Ipv4Addr> = SERVICES.iter().map(|(_, address)| *address).collect();
+        assert_eq!(served, [hub, RESOLVER, TIME_SERVER, GATEWAY]);
+    }
+}

@@ -19,6 +19,9 @@ use crate::world::{World, WorldError};
 const STEP_LIMIT: Duration = Duration::from_secs(300);
 /// How long firmware that connects by itself is given for it.
 const LET_IN_LIMIT: Duration = Duration::from_secs(60);
+/// What firmware that connects by itself is given, once it has been let in, for what it does next: nobody says when
+/// it has subscribed.
+const SETTLE: Duration = Duration::from_secs(1);
 /// What the world is given after the last step to finish what is under way.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 const PERCENT_TO_MILLION: f64 = 10_000.0;
@@ -83,6 +86,8 @@ enum Goal {
     Answered(DeviceId, u32),
     TwinRead(DeviceId),
     Reported(DeviceId),
+    /// The hub has refused a request of the device with this code.
+    Refused(DeviceId, u32),
     Telemetry(DeviceId, Transport),
     Settled(DeviceId, Disposition),
     Uploaded(DeviceId),
@@ -112,6 +117,9 @@ impl Goal {
             }
             (Self::Reported(wanted), Entry::Hub(record)) => {
                 matches!(&record.event, HubEvent::TwinUpdated { device, section: TwinSection::Reported, .. } if device == wanted)
+            }
+            (Self::Refused(wanted, with), Entry::Hub(record)) => {
+                matches!(&record.event, HubEvent::RequestRefused { device, code, .. } if device == wanted && code == with)
             }
             (Self::Telemetry(wanted, over), Entry::Hub(record)) => match &record.event {
                 HubEvent::TelemetryReceived { device, protocol, duplicate: false, .. } => {
@@ -228,7 +236,11 @@ impl<'a> Script<'a> {
                     *seen = u64::from(world.method_result(*ticket).is_some());
                 }
                 if *seen >= *count {
-                    return Ok(true);
+                    if !matches!(goal, Goal::LetIn(_)) {
+                        return Ok(true);
+                    }
+                    branch.wait = Wait::Until(world.mono() + SETTLE);
+                    return Ok(false);
                 }
                 if world.mono() < *limit {
                     return Ok(false);
@@ -371,8 +383,15 @@ impl<'a> Script<'a> {
             Step::ReportProperties(step) => {
                 let json = serde_json::Value::from(step.properties).to_string();
                 send(world, &step.device, Command::ReportProperties { json })?;
-                let what = format!("{} to report properties", step.device);
-                self.wait_from_now(at, Goal::Reported(identity(world, &step.device)), 1, limit, what);
+                let device = identity(world, &step.device);
+                let (goal, what) = match step.refused {
+                    None => (Goal::Reported(device), format!("{} to report properties", step.device)),
+                    Some(code) => {
+                        let what = format!("the hub to refuse {} with {code}", step.device);
+                        (Goal::Refused(device, code), what)
+                    }
+                };
+                self.wait_from_now(at, goal, 1, limit, what);
             }
             // All others have been dealt with above.
             _ => {}
@@ -384,8 +403,9 @@ impl<'a> Script<'a> {
         if self.unlinked {
             let limit = world.mono() + LET_IN_LIMIT;
             let what = format!("the hub to let {} in", connect.device);
-            // It may have been let in before anybody asked.
-            self.wait(at, Goal::LetIn(connect.device), 1, 0, limit, what);
+            // It may have been let in before anybody asked; a `wait_for` that follows counts that too.
+            self.branches[at].began = 0;
+            self.wait_from_now(at, Goal::LetIn(connect.device), 1, limit, what);
             return Ok(());
         }
         let gap_ms = connect.gap.map(|gap| u32::try_from(gap.0.as_millis()).unwrap_or(u32::MAX));

@@ -27,59 +27,62 @@ pub(crate) enum Served {
 }
 
 /// Carries out a step of the service side or the management plane. An error is the scenario's: the hub
-/// refused what it asked for, and recorded nothing that proof or expectations could judge.
+/// refused what nobody said that it would, or served what it was to refuse.
 pub(crate) fn serve(
     path: &str,
     step: Step,
     certificates: &BTreeMap<String, X509Credential>,
     world: &mut World,
 ) -> Result<Served, String> {
-    let mut by = None;
-    let request = match step {
+    let (by, refused, request) = match step {
         Step::InvokeMethod(invoke) => return invoke_method(invoke, world),
         Step::SendCloudToDevice(send) => return send_cloud_to_device(path, &send, world),
-        Step::PatchDesired(patch) => {
-            by = patch.caller;
-            ServiceRequest::PatchDesired {
-                device: patch.device,
-                module: patch.module,
-                patch: patch.properties.into(),
-            }
+        Step::PatchDesired(step) => {
+            let (device, module, patch) = (step.device, step.module, step.properties.into());
+            (step.caller, step.refused, ServiceRequest::PatchDesired { device, module, patch })
         }
-        Step::PatchTags(patch) => {
-            by = patch.caller;
-            ServiceRequest::PatchTags { device: patch.device, module: patch.module, patch: patch.tags.into() }
+        Step::PatchTags(step) => {
+            let (device, module, patch) = (step.device, step.module, step.tags.into());
+            (step.caller, step.refused, ServiceRequest::PatchTags { device, module, patch })
         }
-        Step::PurgeQueue(purge) => {
-            by = purge.caller;
-            ServiceRequest::PurgeCloudToDevice { device: purge.device }
+        Step::PurgeQueue(step) => {
+            (step.caller, step.refused, ServiceRequest::PurgeCloudToDevice { device: step.device })
         }
-        Step::SetDevice(set) => ServiceRequest::SetDeviceEnabled { device: set.device, enabled: set.enabled },
-        Step::DeleteDevice(delete) => ServiceRequest::DeleteDevice { device: delete.device },
-        Step::RotateKey(rotate) => ServiceRequest::RegenerateKey {
-            device: rotate.device,
-            module: None,
-            key: match rotate.key {
-                KeySpec::Primary => KeyName::Primary,
-                KeySpec::Secondary => KeyName::Secondary,
-            },
-        },
+        Step::SetDevice(step) => {
+            let (device, enabled) = (step.device, step.enabled);
+            (step.caller, step.refused, ServiceRequest::SetDeviceEnabled { device, enabled })
+        }
+        Step::DeleteDevice(step) => {
+            (step.caller, step.refused, ServiceRequest::DeleteDevice { device: step.device })
+        }
+        Step::RotateKey(step) => {
+            let (device, key) = (step.device, key_name(step.key));
+            (step.caller, step.refused, ServiceRequest::RegenerateKey { device, module: None, key })
+        }
         Step::CopyKey(copy) => {
             let seed = world.journal().header().seed;
             let authentication = shared_keys(&copy.device, &copy.from, copy.key, seed);
             let authentication = authentication.map_err(|error| error.to_string())?;
-            ServiceRequest::PutDevice { device: copy.device, authentication, security_group: None }
+            let device = copy.device;
+            (None, None, ServiceRequest::PutDevice { device, authentication, security_group: None })
         }
         Step::PutSecurityGroup(put) => {
             let group = security_group(&put.rules).map_err(|error| error.to_string())?;
-            ServiceRequest::PutSecurityGroup { name: put.name, group }
+            (put.caller, None, ServiceRequest::PutSecurityGroup { name: put.name, group })
         }
         Step::LoadThreatIntelligence(load) => {
-            ServiceRequest::LoadThreatList(ThreatList { networks: load.networks })
+            (None, None, ServiceRequest::LoadThreatList(ThreatList { networks: load.networks }))
         }
         step => return manage(step, certificates, world),
     };
-    ask(by.as_deref(), request, world).map(|_| Served::Done)
+    ask(by.as_deref(), refused, request, world).map(|_| Served::Done)
+}
+
+fn key_name(key: KeySpec) -> KeyName {
+    match key {
+        KeySpec::Primary => KeyName::Primary,
+        KeySpec::Secondary => KeyName::Secondary,
+    }
 }
 
 /// Steps of the management plane whose refusal is a fact like their success.
@@ -91,11 +94,12 @@ fn manage(
     let (by, request) = match step {
         Step::PutCertificate(put) => {
             let certificate = certificate(&put, certificates)?;
-            let (name, verified, if_match) = (put.name, true, None);
+            let (name, verified, if_match) = (put.name, true, put.if_match);
             (put.caller, ServiceRequest::PutCertificate { name, certificate, verified, if_match })
         }
         Step::DeleteCertificate(delete) => {
-            (delete.caller, ServiceRequest::DeleteCertificate { name: delete.name, if_match: None })
+            let (name, if_match) = (delete.name, delete.if_match);
+            (delete.caller, ServiceRequest::DeleteCertificate { name, if_match })
         }
         Step::PutDiagnosticSetting(put) => {
             let (name, categories) = (put.name, put.categories);
@@ -114,13 +118,23 @@ fn manage(
     Ok(world.service_as(&caller, request).map_or(Served::Done, |_| Served::Done))
 }
 
-/// The hub's answer to a caller; a refusal for want of rights is an outcome.
-fn ask(by: Option<&str>, request: ServiceRequest, world: &mut World) -> Result<Option<ServiceReply>, String> {
+/// The hub's answer to a caller; nothing where it refused, for want of rights or as the step wants it.
+fn ask(
+    by: Option<&str>,
+    refused: Option<u32>,
+    request: ServiceRequest,
+    world: &mut World,
+) -> Result<Option<ServiceReply>, String> {
     let caller = caller(by, world)?;
-    match world.service_as(&caller, request) {
-        Ok(reply) => Ok(Some(reply)),
-        Err(HubError::UnauthorizedAccess(_) | HubError::Forbidden { .. }) if by.is_some() => Ok(None),
-        Err(error) => Err(error.to_string()),
+    let answer = world.service_as(&caller, request);
+    match (answer, refused) {
+        (Ok(_), Some(code)) => Err(format!("the hub served what it was to refuse with {code}")),
+        (Ok(reply), None) => Ok(Some(reply)),
+        (Err(error), Some(code)) if error.code() == code => Ok(None),
+        // An offline device is an outcome of a method.
+        (Err(HubError::DeviceNotOnline(_)), None) => Ok(None),
+        (Err(HubError::UnauthorizedAccess(_) | HubError::Forbidden { .. }), None) if by.is_some() => Ok(None),
+        (Err(error), _) => Err(error.to_string()),
     }
 }
 
@@ -173,13 +187,10 @@ fn invoke_method(invoke: InvokeMethod, world: &mut World) -> Result<Served, Stri
         payload: invoke.payload,
         timeout: invoke.timeout.0,
     };
-    let caller = caller(invoke.caller.as_deref(), world)?;
-    match world.service_as(&caller, request) {
-        Ok(ServiceReply::MethodInvoked(ticket)) => Ok(Served::Method(ticket)),
-        // An offline device is an outcome: the hub has recorded it.
-        Ok(_) | Err(HubError::DeviceNotOnline(_)) => Ok(Served::Done),
-        Err(HubError::UnauthorizedAccess(_)) if invoke.caller.is_some() => Ok(Served::Done),
-        Err(error) => Err(error.to_string()),
+    match ask(invoke.caller.as_deref(), invoke.refused, request, world) {
+        Ok(Some(ServiceReply::MethodInvoked(ticket))) => Ok(Served::Method(ticket)),
+        Ok(_) => Ok(Served::Done),
+        Err(error) => Err(error),
     }
 }
 
@@ -194,7 +205,7 @@ fn send_cloud_to_device(path: &str, send: &SendCloudToDevice, world: &mut World)
             properties: BTreeMap::new(),
             ttl: send.ttl.map(|ttl| ttl.0),
         };
-        ask(send.caller.as_deref(), request, world)?;
+        ask(send.caller.as_deref(), send.refused, request, world)?;
     }
     Ok(Served::Done)
 }

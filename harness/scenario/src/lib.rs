@@ -31,6 +31,7 @@ pub use duration::{InvalidSpan, Span};
 pub use error::{ScenarioError, ScenarioErrors};
 pub use group_file::{ReadGroup, rules_of};
 pub use json_schema::json_schema;
+pub use lint::SERVICES;
 pub use position::Position;
 pub use problem::Problem;
 pub use registry::allow_rule;

@@ -98,6 +98,8 @@ pub enum Problem {
     NotDocumentation { address: String },
     #[error("impossible range: {0}")]
     Range(InvalidRange),
+    #[error("the list leaves out {}, to which honest devices talk", .missing.join(", "))]
+    AllowListLacks { missing: Vec<String> },
     #[error("a loss of {percent} percent: 0 to 100 is possible")]
     Loss { percent: f64 },
     #[error("`malicious` without `proof`: nothing would show that the attack landed")]
@@ -155,6 +157,9 @@ impl Problem {
         Some(match self {
             Self::Alias => "use `vars:` for what stands in several places",
             Self::Tag { .. } => "leave the tag out, and put text that looks like a number into quotes",
+            Self::AllowListLacks { .. } => {
+                "10.42.0.0/24 and 10.77.0.0/24 hold all of them; an empty list allows nothing on purpose"
+            }
             Self::NotSingleKey { .. } => "is the indentation right? what belongs to the key stands below it",
             Self::NotDocumentation { .. } => {
                 "a device must never contact a real host: 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24"

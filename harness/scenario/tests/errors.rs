@@ -201,6 +201,11 @@ const CASES: &[(&str, &str, &str)] = &[
     ("real-endpoint", "  203.0.113.66:1883: sink", "  10.42.0.9:1883: sink"),
     ("min-above-max", "min: 0", "min: 31"),
     ("empty-window", "window: 5m", "window: 500ms"),
+    (
+        "allow-list-without-services",
+        "d2c-mqtt: { min: 0, max: 30, window: 5m }",
+        "outbound-connection-not-allowed: { networks: [10.42.0.0/24, 10.77.0.10] }",
+    ),
     ("loss", "loss_percent: 5", "loss_percent: 101.5"),
     ("no-proof", "proof:\n  - { event: { telemetry_received: { device: pump-1 } }, count: 31 }\n", ""),
     ("second-malicious", "  - advance: 61m", "  - malicious: { do: [{ run_for: 1s }], benign: [] }"),

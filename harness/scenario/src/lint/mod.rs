@@ -20,6 +20,8 @@ use crate::node::{Entry, Node};
 use crate::problem::Problem;
 use crate::suggest::Suggestion;
 
+pub use world::SERVICES;
+
 /// Reports everything that keeps a file of that id from being a scenario that proves something.
 pub(crate) fn check(id: &str, root: &Node, report: &mut Report) {
     let (devices, certificates) = (keys(root, &["devices"]), keys(root, &["certificates"]));

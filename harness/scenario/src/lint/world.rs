@@ -1,8 +1,9 @@
 //! The world before the scenario begins.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use hilarm_model::{InvalidRange, RangeRule};
+use ipnet::IpNet;
 
 use super::{Lint, at, keys};
 use crate::node::Node;
@@ -12,6 +13,17 @@ use crate::yaml;
 
 /// 10.42.0.2 to 10.42.0.254: the rest of the device network is its gateway, itself and its broadcast.
 const DEVICES_MAX: usize = 253;
+
+/// Slug of the alert on addresses that a device may not talk to.
+const OUTBOUND: &str = "outbound-connection-not-allowed";
+
+/// What devices talk to that do nothing wrong, by fixed addresses of the virtual network.
+pub const SERVICES: [(&str, Ipv4Addr); 4] = [
+    ("the hub", Ipv4Addr::new(10, 77, 0, 10)),
+    ("the name server", Ipv4Addr::new(10, 77, 0, 53)),
+    ("the time server", Ipv4Addr::new(10, 77, 0, 123)),
+    ("the gateway, which leases addresses", Ipv4Addr::new(10, 42, 0, 1)),
+];
 
 /// The group of devices whose twin names none.
 const DEFAULT_GROUP: &str = "default";
@@ -118,9 +130,28 @@ impl Lint<'_> {
         }
     }
 
-    /// The ranges of a security group.
+    /// The rules of a security group.
     pub(super) fn group(&mut self, group: Option<&Node>) {
-        group.map(Node::entries).unwrap_or_default().iter().for_each(|rule| self.range(&rule.value));
+        for rule in group.map(Node::entries).unwrap_or_default() {
+            self.range(&rule.value);
+            if rule.key == OUTBOUND {
+                self.services(&rule.value);
+            }
+        }
+    }
+
+    /// A list of networks that forgets a service of the network would make every device suspect.
+    fn services(&mut self, rule: &Node) {
+        let Some(listed) = rule.get("networks").filter(|listed| !listed.items().is_empty()) else { return };
+        let networks: Vec<IpNet> =
+            listed.items().iter().filter_map(|item| format::network(item.text()?)).collect();
+        let left_out =
+            |address: &Ipv4Addr| !networks.iter().any(|network| network.contains(&IpAddr::V4(*address)));
+        let missing = SERVICES.iter().filter(|(_, address)| left_out(address));
+        let missing: Vec<String> = missing.map(|(name, address)| format!("{name} ({address})")).collect();
+        if !missing.is_empty() {
+            self.report.add(listed.range.clone(), Problem::AllowListLacks { missing });
+        }
     }
 
     /// Networks that threat intelligence names.

@@ -24,8 +24,10 @@ pub enum EventMatch {
     ProtocolViolated(ViolationMatch),
     /// A device asked for something it has no right to.
     OperationRefused(ByDevice),
-    /// The service side was refused for want of rights.
-    ServiceOperationRefused(ByDevice),
+    /// The service side or the management plane was refused.
+    ServiceOperationRefused(ServiceRefusedMatch),
+    /// A device asked wrongly for something that it may ask for.
+    RequestRefused(RequestRefusedMatch),
     /// The hub accepted telemetry.
     TelemetryReceived(ByProtocol),
     /// The hub decoded a security message.
@@ -38,6 +40,8 @@ pub enum EventMatch {
     LoginReported(LoginMatch),
     /// A security message reported a started process.
     ProcessReported(ProcessMatch),
+    /// A security message reported the ports that the device listens on.
+    ListeningPortsReported(ListeningMatch),
     /// A twin was changed.
     TwinUpdated(TwinMatch),
     /// A twin was read by its device.
@@ -60,6 +64,8 @@ pub enum EventMatch {
     QueuePurged(ByDevice),
     /// A device completed a file upload.
     FileUploadCompleted(ByDevice),
+    /// A device identity was created, given other credentials or moved to another security group.
+    DeviceRegistered(RegisteredMatch),
     /// A device identity was deleted.
     DeviceRemoved(ByDevice),
     /// A device was enabled or disabled.
@@ -230,6 +236,64 @@ pub struct ProcessMatch {
     /// Path of the executable.
     #[serde(default)]
     pub executable: Option<String>,
+}
+
+/// Ports that a device listens on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListeningMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// A port among them.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+/// A device identity.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisteredMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// The security group that its twin names.
+    #[serde(default)]
+    pub security_group: Option<String>,
+}
+
+/// A refused call of the service side or the management plane.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceRefusedMatch {
+    /// The device that the call names.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// The caller.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// The operation, as the hub words it, e.g. `direct method`.
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// IoT Hub's code, e.g. `401002`.
+    #[serde(default)]
+    pub code: Option<u32>,
+}
+
+/// A refused request of a device.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRefusedMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// IoT Hub's code, e.g. `400004`.
+    #[serde(default)]
+    pub code: Option<u32>,
 }
 
 /// A changed twin.

@@ -69,12 +69,29 @@ pub struct PutCertificate {
     /// Who does it, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+    /// The ETag that the certificate must have, `*` for any; without it nothing is checked.
+    #[serde(default)]
+    pub if_match: Option<String>,
 }
 
-/// Deleting a certificate or a diagnostic setting of the hub.
+/// Deleting a certificate of the hub.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DeleteByName {
+pub struct DeleteCertificate {
+    /// Its name on the hub.
+    pub name: String,
+    /// Who does it, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// The ETag that the certificate must have, `*` for any; without it nothing is checked.
+    #[serde(default)]
+    pub if_match: Option<String>,
+}
+
+/// Deleting a diagnostic setting of the hub.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteDiagnosticSetting {
     /// Its name on the hub.
     pub name: String,
     /// Who does it, in `callers`; the owner when absent.
@@ -147,6 +164,9 @@ pub struct PutSecurityGroup {
     /// Azure's JSON in a file, its path relative to this one; once it is read its rules stand in `rules`.
     #[serde(default)]
     pub file: Option<String>,
+    /// Who does it, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// Replacing the threat-intelligence list.
@@ -169,6 +189,12 @@ pub struct RotateKey {
     /// Which key, the primary by default.
     #[serde(default)]
     pub key: KeySpec,
+    /// Who does it, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// Registering the primary key of one device for another one, too.

@@ -23,6 +23,9 @@ pub struct PatchDesired {
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// A change of tags by the service.
@@ -41,6 +44,9 @@ pub struct PatchTags {
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// Invoking a direct method.
@@ -61,6 +67,9 @@ pub struct InvokeMethod {
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// Sending cloud-to-device messages.
@@ -85,6 +94,9 @@ pub struct SendCloudToDevice {
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// Something that the service does to a device.
@@ -97,6 +109,9 @@ pub struct ByService {
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// Enabling or disabling a device.
@@ -108,4 +123,10 @@ pub struct SetDevice {
     pub device: DeviceId,
     /// Whether it may connect.
     pub enabled: bool,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }

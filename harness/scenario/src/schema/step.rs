@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByService, CopyKey, DeleteByName, EventMatch, InvokeMethod, LoadThreatIntelligence, PatchDesired,
-    PatchTags, PutCertificate, PutDiagnosticSetting, PutSecurityGroup, RotateKey, SendCloudToDevice,
-    SetDevice, SetNetworkRules, format, one,
+    ByService, CopyKey, DeleteCertificate, DeleteDiagnosticSetting, EventMatch, InvokeMethod,
+    LoadThreatIntelligence, PatchDesired, PatchTags, PutCertificate, PutDiagnosticSetting, PutSecurityGroup,
+    RotateKey, SendCloudToDevice, SetDevice, SetNetworkRules, format, one,
 };
 use crate::duration::Span;
 
@@ -51,7 +51,7 @@ pub enum Step {
     /// The service enables or disables a device.
     SetDevice(SetDevice),
     /// The service deletes a device's identity.
-    DeleteDevice(DeviceStep),
+    DeleteDevice(ByService),
     /// A key of a device is replaced.
     RotateKey(RotateKey),
     /// A device is given the key of another one.
@@ -59,11 +59,11 @@ pub enum Step {
     /// Somebody writes a certificate of the hub, or tries to.
     PutCertificate(PutCertificate),
     /// Somebody deletes a certificate of the hub, or tries to.
-    DeleteCertificate(DeleteByName),
+    DeleteCertificate(DeleteCertificate),
     /// Somebody writes a diagnostic setting of the hub, or tries to.
     PutDiagnosticSetting(PutDiagnosticSetting),
     /// Somebody deletes a diagnostic setting of the hub, or tries to.
-    DeleteDiagnosticSetting(DeleteByName),
+    DeleteDiagnosticSetting(DeleteDiagnosticSetting),
     /// Somebody replaces the hub's network rules, or tries to.
     SetNetworkRules(SetNetworkRules),
     /// A security group is created or replaced.
@@ -246,6 +246,9 @@ pub struct Properties {
     pub device: DeviceId,
     /// The patch; null removes a property.
     pub properties: serde_json::Map<String, serde_json::Value>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// A jump of the calendar.

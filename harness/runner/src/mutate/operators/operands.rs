@@ -264,11 +264,18 @@ const LEAVES: &[Operand] = &[
     }),
 ];
 
-const SERVICE_REFUSED: &[Operand] = &[("refused calls that name a device do not count", |event| {
-    if let HubEvent::ServiceOperationRefused { device, .. } = event {
-        *device = None;
-    }
-})];
+const SERVICE_REFUSED: &[Operand] = &[
+    ("refused calls that name a device do not count", |event| {
+        if let HubEvent::ServiceOperationRefused { device, .. } = event {
+            *device = None;
+        }
+    }),
+    ("refused calls count for whatever reason they are refused", |event| {
+        if let HubEvent::ServiceOperationRefused { code, .. } = event {
+            *code = 401_002;
+        }
+    }),
+];
 
 const WRITTEN: &[Operand] = &[
     ("every status is a success", |event| {
