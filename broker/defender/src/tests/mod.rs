@@ -10,6 +10,7 @@ mod output_shapes;
 pub(crate) mod range_row;
 mod range_rules;
 mod security_alerts;
+mod seed_documents;
 mod seed_rows;
 mod semantics;
 mod settled;

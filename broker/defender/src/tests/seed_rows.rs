@@ -11,7 +11,7 @@ const BEYOND_THE_SEEDS: [&str; 1] = ["inbound-connection-not-allowed"];
 
 /// The rows of each document, in its order, and the entry that each is about.
 #[rustfmt::skip]
-const ROWS: &[(Seed, &str, &str)] = &[
+pub(super) const ROWS: &[(Seed, &str, &str)] = &[
     (EclipseThreadX, "Communication with a suspicious IP address detected", "suspicious-ip"),
     (EclipseThreadX, "X.509 device certificate thumbprint mismatch", "x509-thumbprint-mismatch"),
     (EclipseThreadX, "X.509 certificate expired", "x509-expired"),
