@@ -10,7 +10,7 @@ use super::fixture::{
     process, refused, report, reports, threats, twin_updated,
 };
 use crate::{
-    AlertContext, arm_alert, compliance_finding, detection_finding, security_iot_raw_events,
+    AlertContext, arm_alert, compliance_finding, detection_finding, security_alert, security_iot_raw_events,
     security_recommendations,
 };
 
@@ -73,12 +73,60 @@ fn is(value: &Value, kind: &str) -> bool {
         "bool" => value.is_boolean(),
         "texts" => value.as_object().is_some_and(|members| members.values().all(Value::is_string)),
         "object" => value.is_object(),
+        "=null" => value.is_null(),
         _ => {
             let constant = kind.strip_prefix('=');
             let number = constant.and_then(|constant| constant.parse::<u64>().ok());
             constant.is_some() && (text == constant || (number.is_some() && value.as_u64() == number))
         }
     }
+}
+
+/// What a column holds that is JSON as text.
+fn inner(row: &Value, column: &str) -> Value {
+    serde_json::from_str(row[column].as_str().unwrap()).unwrap_or_else(|why| panic!("{column}: {why}"))
+}
+
+#[test]
+fn security_alerts_have_the_shape_of_the_table_of_log_analytics() {
+    let shape = json!({
+        "AlertLink": "text", "AlertName": "filled", "AlertSeverity": "severity", "AlertType": "filled",
+        "CompromisedEntity": "filled", "ConfidenceLevel": "text", "ConfidenceScore": "=null",
+        "Description": "filled", "DisplayName": "filled", "EndTime": "time", "Entities": "json",
+        "ExtendedLinks": "json", "ExtendedProperties": "json", "IsIncident": "bool",
+        "ProcessingEndTime": "time", "ProductComponentName": "text",
+        "ProductName": "=Azure Security Center for IoT", "ProviderName": "=IoTSecurity",
+        "RemediationSteps": "json", "ResourceId": "filled", "SourceComputerId": "text", "StartTime": "time",
+        "Status": "filled", "SubTechniques": "json", "SystemAlertId": "guid", "Tactics": "text",
+        "Techniques": "json", "TimeGenerated": "time", "Type": "=SecurityAlert", "VendorName": "=Microsoft",
+        "VendorOriginalId": "text", "WorkspaceResourceGroup": "filled", "WorkspaceSubscriptionId": "guid",
+    });
+    let world = world();
+    for alert in world.defender.alerts() {
+        let row = serde_json::to_value(security_alert(alert, &context())).unwrap();
+        check(&row, &shape, alert.slug);
+        check(&inner(&row, "ExtendedProperties"), &json!("texts"), alert.slug);
+        check(&inner(&row, "ExtendedLinks"), &json!(["object"]), alert.slug);
+        for column in ["RemediationSteps", "Techniques", "SubTechniques"] {
+            check(&inner(&row, column), &json!(["filled"]), column);
+        }
+        let entities = inner(&row, "Entities");
+        for entity in entities.as_array().unwrap() {
+            assert!(is(&entity["$id"], "filled") && is(&entity["Type"], "filled"), "{entity}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "row.AlertLink is 7, not text")]
+fn a_value_of_another_type_does_not_pass() {
+    check(&json!({ "AlertLink": 7 }), &json!({ "AlertLink": "text" }), "row");
+}
+
+#[test]
+#[should_panic(expected = "row.Extra is not in the schema")]
+fn a_column_that_no_schema_names_does_not_pass() {
+    check(&json!({ "Extra": "" }), &json!({}), "row");
 }
 
 #[test]
