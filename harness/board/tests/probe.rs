@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use hilarm_board::probe::{Flashed, Pool, ProbeDevice, ProbeError, Station};
 use hilarm_board::{
-    Board, Device, DeviceFault, DeviceOutput, Elf, LocalBoards, LocalUnit, ResetKind, Stimulus, qemu_binary,
-    qemu_version,
+    Board, Device, DeviceFault, DeviceOutput, Elf, LocalBoards, LocalUnit, ResetKind, SerialWire, Stimulus,
+    qemu_binary, qemu_version,
 };
 use hilarm_link::{
     AgentConfig, Command, Credential, DeviceConfig, DeviceEvent, FromDevice, NetworkConfig, SasCredential,
@@ -292,4 +292,43 @@ fn more_devices_than_boards_on_the_desk_are_refused() {
     let pool = Pool::new(LocalBoards::default());
     let error = pool.lease(&board, &elf, 2).map(drop).unwrap_err().to_string();
     assert!(error.contains("2 boards") && error.contains("have 1"), "{error}");
+}
+
+#[test]
+fn a_flash_that_takes_bytes_and_keeps_its_own_is_protected() {
+    let Some((mut board, elf)) = bench() else { return };
+    // Behind the description of one chip stands another, whose code memory the core cannot write.
+    board.emulator.as_mut().unwrap().machine = "netduinoplus2".to_owned();
+    board.emulator.as_mut().unwrap().nic = None;
+    board.probe.as_mut().unwrap().chip_id.truncate(1);
+    let error = open(&board, &elf).unwrap_err();
+    assert!(matches!(error, ProbeError::Protected { .. }), "{error}");
+    assert!(error.to_string().starts_with("the flash of mps2-an385 is protected: "), "{error}");
+    assert!(error.into_fault().to_string().starts_with("probe-error: "));
+}
+
+#[test]
+fn a_serial_port_that_somebody_else_has_open_is_busy_before_the_probe_is_touched() {
+    let Some((board, elf)) = bench() else { return };
+    let (_master, slave) = serialport::TTYPort::pair().unwrap();
+    let port = serialport::SerialPort::name(&slave).unwrap();
+    drop(slave);
+    let holder = SerialWire::open(port.parse().unwrap(), 115_200).unwrap();
+    let board = Board { emulator: None, ..board };
+    let unit = LocalUnit { port: Some(port.clone()), ..LocalUnit::default() };
+    let error = Station::open(&board, &elf, &unit).unwrap_err();
+    let ProbeError::Failed { doing: "opening the link", error } = error else { panic!("{error}") };
+    assert!(error.contains(&format!("{port} is busy: this process itself has it open")), "{error}");
+    drop(holder);
+    let error = Station::open(&board, &elf, &unit).unwrap_err();
+    assert!(!error.to_string().contains("busy"), "the port is free: {error}");
+}
+
+#[test]
+fn what_a_chip_is_known_by_is_told_as_it_reads() {
+    let Some((board, elf)) = bench() else { return };
+    let read = open(&board, &elf).unwrap().chip_id().unwrap();
+    assert_eq!(read[0], ("DPIDR".to_owned(), 0x2BA0_1477));
+    assert_eq!((read[1].0.as_str(), read[1].1 & 0xFF0F_FFF0), ("CPUID", 0x410F_C230));
+    assert_ne!(read[1].1 & 0xF, 0, "its revision, which the board's file leaves open: {:#x}", read[1].1);
 }

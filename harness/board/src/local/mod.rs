@@ -181,9 +181,12 @@ impl Reader<'_> {
         }
     }
 
-    /// The entries of a map, each key once.
+    /// The entries of a map, each key once. A key with nothing but comments below has none.
     fn entries<'n>(&mut self, node: &'n Node, expected: &str) -> &'n [(Node, Node)] {
         let Content::Map(entries) = &node.content else {
+            if node.is_nothing() {
+                return &[];
+            }
             self.wrong_kind(node, expected, None);
             return &[];
         };
@@ -198,6 +201,7 @@ impl Reader<'_> {
     fn items<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         match &node.content {
             Content::List(items) => items,
+            _ if node.is_nothing() => &[],
             _ => {
                 self.wrong_kind(node, "a list", Some("each entry begins with `- `"));
                 &[]

@@ -40,7 +40,10 @@ fn without_a_file_or_with_an_empty_one_there_may_be_one_board_of_each_kind() {
     let project = tempfile::tempdir().unwrap();
     let local = LocalBoards::read(project.path(), &boards()).unwrap();
     assert_eq!(local.units("nucleo-f429zi"), [LocalUnit::default()]);
-    assert_eq!(read("# nothing yet\n").unwrap().named().count(), 0);
+    for nothing in ["# nothing yet\n", "boards:\n  # nothing yet\n", "boards:\n  nucleo-f429zi:\n    # yet\n"]
+    {
+        assert_eq!(read(nothing).unwrap().named().count(), 0, "{nothing}");
+    }
 }
 
 #[test]

@@ -32,6 +32,11 @@ impl Node {
         }
     }
 
+    /// Whether nothing was written.
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(&self.content, Content::Text(text) if text.is_empty())
+    }
+
     /// What it is, for people.
     pub(super) fn kind(&self) -> &'static str {
         match &self.content {

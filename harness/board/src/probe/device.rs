@@ -10,7 +10,7 @@ use super::emulator::Emulator;
 use super::log::Log;
 use super::{LogLine, ProbeSession, Station};
 use crate::linked::{Host, LinkedDevice, WireError};
-use crate::{Device, DeviceFault, DeviceOutput, Stimulus};
+use crate::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 
 /// What a firmware that panics writes before its reason.
 const PANIC: &str = "PANIC: ";
@@ -82,6 +82,14 @@ impl Device for ProbeDevice {
 
     fn deadline(&self) -> Option<Monotonic> {
         self.device.as_ref().and_then(LinkedDevice::deadline)
+    }
+
+    fn pace(&self) -> Pace {
+        self.device.as_ref().map_or(Pace::Granted, LinkedDevice::pace)
+    }
+
+    fn listen(&mut self, bell: &Doorbell) {
+        self.device.iter_mut().for_each(|device| device.listen(bell));
     }
 }
 

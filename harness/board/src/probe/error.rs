@@ -44,9 +44,9 @@ pub enum ProbeError {
     },
     /// The probe may not be opened by this user.
     #[error(
-        "no permission to open the debug probe {probe}; add a udev rule, for example \
-         /etc/udev/rules.d/69-hilarm.rules: SUBSYSTEM==\"usb\", ATTRS{{idVendor}}==\"{vid:04x}\", \
-         ATTRS{{idProduct}}==\"{pid:04x}\", MODE=\"0660\", TAG+=\"uaccess\", then plug it in again"
+        "no permission to open the debug probe {probe}; add a udev rule, for example {UDEV_FILE}: {}, then plug it \
+         in again",
+        udev_rule(*vid, Some(*pid))
     )]
     NoPermission {
         /// The probe.
@@ -156,6 +156,15 @@ impl ProbeError {
             other => DeviceFault::Probe { error: other.to_string() },
         }
     }
+}
+
+/// Where a rule of ours would go: before 73-seat-late.rules, which carries `uaccess` out.
+pub(super) const UDEV_FILE: &str = "/etc/udev/rules.d/69-hilarm.rules";
+
+/// The rule by which whoever sits at the machine may open a probe.
+pub(super) fn udev_rule(vid: u16, pid: Option<u16>) -> String {
+    let product = pid.map(|pid| format!(" ATTRS{{idProduct}}==\"{pid:04x}\",")).unwrap_or_default();
+    format!("SUBSYSTEM==\"usb\", ATTRS{{idVendor}}==\"{vid:04x}\",{product} MODE=\"0660\", TAG+=\"uaccess\"")
 }
 
 fn found(candidates: &[Candidate]) -> String {

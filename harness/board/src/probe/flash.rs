@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use probe_rs::architecture::arm::dp::{DPIDR, DpAddress, DpRegister};
-use probe_rs::flashing::{DownloadOptions, ElfLoader, ElfOptions, FlashLoader, build_loader};
+use probe_rs::flashing::{DownloadOptions, ElfLoader, ElfOptions, FlashError, FlashLoader, build_loader};
 use probe_rs::{MemoryInterface, Session};
 
 use super::error::words;
@@ -41,7 +41,8 @@ pub(super) fn check_chip(
     Ok(())
 }
 
-fn read_register(session: &mut Session, register: &ChipRegister) -> Result<u32, ProbeError> {
+/// Reads a register that a chip is known by.
+pub(super) fn read_register(session: &mut Session, register: &ChipRegister) -> Result<u32, ProbeError> {
     let failed = |error: &dyn std::error::Error| ProbeError::Failed {
         doing: "reading what the chip is known by",
         error: format!("{}: {}", register.name, words(error)),
@@ -65,9 +66,11 @@ pub(super) fn flash(session: &mut Session, image: &Path, chip: &str) -> Result<F
     let mut options = DownloadOptions::default();
     options.verify = true;
     loader.commit(session, options).map_err(|error| {
+        // The chip took the bytes and kept its own.
+        let kept = matches!(error, FlashError::Verify);
         let error = words(&error);
         let chip = chip.to_owned();
-        if is_protection(&error) {
+        if kept || is_protection(&error) {
             ProbeError::Protected { chip, error }
         } else {
             ProbeError::Flash { chip, error }

@@ -60,7 +60,8 @@ impl fmt::Display for Wanted {
 }
 
 impl Wanted {
-    fn fits(&self, candidate: &Candidate) -> bool {
+    /// Whether a probe is all that is wanted.
+    pub(super) fn fits(&self, candidate: &Candidate) -> bool {
         self.vid.is_none_or(|vid| vid == candidate.vid)
             && self.pid.is_none_or(|pid| pid == candidate.pid)
             && (self.serial.is_none() || self.serial == candidate.serial)

@@ -19,6 +19,7 @@ mod log;
 mod pool;
 mod reset;
 mod rtt;
+mod scan;
 mod session;
 mod station;
 
@@ -32,6 +33,7 @@ pub use flash::Flashed;
 pub use identity::Candidate;
 pub use log::LogLine;
 pub use pool::{Lease, Pool};
+pub use scan::{Proposal, Scan};
 pub use session::ProbeSession;
 pub use station::{Opened, Station, is_there};
 

@@ -13,14 +13,16 @@ use super::chips::target;
 use super::device::{ProbeDevice, ProbeHost};
 use super::emulator::Emulator;
 use super::error::words;
-use super::flash::{Flashed, check_chip, flash, is_protection};
+use super::flash::{Flashed, check_chip, flash, is_protection, read_register};
 use super::identity::{Candidate, Wanted, choose};
 use super::log::Log;
 use super::rtt;
 use super::session::{Held, ProbeSession, Watch};
 use super::{LogLine, ProbeError, candidates, reset};
 use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit};
-use crate::{Board, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire};
+use crate::{
+    Board, Capability, ChipRegister, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire,
+};
 
 /// For one request that moves a few bytes.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -137,10 +139,15 @@ impl Station {
         self.emulator.as_ref().map(Emulator::process_id)
     }
 
-    /// The value of a register that the chip is known by.
-    pub fn chip_id(&self) -> Vec<(String, u32)> {
-        let registers = self.board.probe.iter().flat_map(|probe| &probe.chip_id);
-        registers.map(|register| (register.name.clone(), register.value & register.mask)).collect()
+    /// The registers that the chip is known by, as they read now, all bits of them.
+    pub fn chip_id(&self) -> Result<Vec<(String, u32)>, ProbeError> {
+        let registers = self.board.probe.as_ref().map(|probe| probe.chip_id.clone()).unwrap_or_default();
+        self.session.ask("reading what the chip is known by", REQUEST_LIMIT, move |held| {
+            let read = |register: &ChipRegister| {
+                Ok((register.name.clone(), read_register(&mut held.session, register)?))
+            };
+            registers.iter().map(read).collect()
+        })
     }
 
     /// What the firmware's heartbeat counts now, where the image has one.
@@ -168,8 +175,10 @@ impl Station {
         self.run(config_blob(config))?;
         let host = ProbeHost::new(self.session.clone(), self.emulator.clone(), self.log.clone());
         let parts = Parts { host: Box::new(host), wire, frames };
-        let device =
-            LinkedDevice::boot(parts, self.board.timeouts).map_err(|fault| ProbeError::Boot(fault.into()))?;
+        // Silicon has a clock of its own.
+        let granted = self.board.capabilities.contains(&Capability::VirtualTime);
+        let boot = if granted { LinkedDevice::boot } else { LinkedDevice::boot_in_own_time };
+        let device = boot(parts, self.board.timeouts).map_err(|fault| ProbeError::Boot(fault.into()))?;
         self.read_log()?;
         Ok(ProbeDevice::new(device, self))
     }

@@ -13,6 +13,9 @@ mod tty;
 mod usb;
 mod wire;
 
+#[cfg(feature = "probe")]
+pub(crate) use tty::check_permission;
+
 pub use address::SerialAddress;
 pub use error::SerialError;
 pub use usb::{UsbMatch, UsbSerialPort, usb_serial_ports};

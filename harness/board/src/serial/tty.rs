@@ -43,6 +43,18 @@ fn explain(path: &Path, error: &serialport::Error) -> SerialError {
     }
 }
 
+/// Whether this user may open the port.
+#[cfg(feature = "probe")]
+pub(crate) fn check_permission(path: &Path) -> Result<(), SerialError> {
+    match rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK) {
+        Err(rustix::io::Errno::ACCESS) => {
+            Err(SerialError::Forbidden { path: path.display().to_string(), group: group_of(path) })
+        }
+        // Whatever else is wrong with it shows when it is opened.
+        _ => Ok(()),
+    }
+}
+
 /// Who has the port open, as far as the process table shows it to us.
 fn holder(path: &Path) -> String {
     let device = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
