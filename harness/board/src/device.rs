@@ -1,11 +1,14 @@
 //! What every backend looks like to the runner.
 
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use hilarm_link::{Command, FromDevice};
 use hilarm_model::{Monotonic, Now};
 use hilarm_network::{LinkInput, LinkOutput};
+
+use crate::Autopsy;
 
 /// One thing that happens to a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +94,9 @@ pub enum DeviceFault {
         /// What happened, and what was waited for.
         error: String,
     },
+    /// The debug probe sees that the processor runs the program no longer.
+    #[error("the processor {0}")]
+    Processor(ProcessorEnd),
     /// A line talks, and nothing on it is our firmware's.
     #[error(
         "waited {limit:?} for the firmware to boot: {bytes} bytes came that are no frames of the link, beginning \
@@ -118,6 +124,30 @@ pub enum DeviceFault {
         /// The system's words.
         error: String,
     },
+}
+
+/// How a processor came to run its program no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessorEnd {
+    /// It took a fault that nobody handled.
+    Fault,
+    /// It was reset.
+    Reset,
+    /// A fault within the handling of a fault.
+    LockedUp,
+    /// It stands at a breakpoint instruction, or somebody else halted it.
+    Halted,
+}
+
+impl fmt::Display for ProcessorEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fault => "took a fault that nobody handles",
+            Self::Reset => "was reset in the middle of the run",
+            Self::LockedUp => "locked up: a fault within the handling of a fault",
+            Self::Halted => "halted in the middle of the run, at a breakpoint or by another debugger",
+        })
+    }
 }
 
 /// Whose time a device lives in.
@@ -164,6 +194,12 @@ pub trait Device: Send {
 
     /// When the device next wants to run by itself; nothing where time is its own.
     fn deadline(&self) -> Option<Monotonic>;
+
+    /// What can be found out about a device that can no longer be used, once [`step`](Self::step) has failed. Bounded;
+    /// the board is as good as before afterwards, or is not used again.
+    fn autopsy(&mut self) -> Option<Autopsy> {
+        None
+    }
 
     /// Whose time it lives in.
     fn pace(&self) -> Pace {

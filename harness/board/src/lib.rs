@@ -5,6 +5,7 @@
 //! This room never decides what a device is given or what its answers mean: that is the runner's. It is
 //! the only room on the device side that opens sockets, ports or processes.
 
+mod autopsy;
 mod descriptor;
 mod device;
 mod elf;
@@ -17,11 +18,15 @@ mod qemu;
 mod serial;
 mod sim;
 
+pub use autopsy::{
+    Autopsy, AutopsyVerdict, Beat, ExceptionFrame, FaultStatus, Given, Heartbeat, Processor, ProcessorState,
+    Signs, SourceLine, StackFrame, Word,
+};
 pub use descriptor::{
     Backend, Board, BoardError, Capability, ChipRegister, CoreArchitecture, EmulatorSpec, FirmwareSpec,
     LinkSpec, LinkVia, ProbeSpec, QemuSpec, ResetKind, Timeouts, WireProtocol,
 };
-pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
+pub use device::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, ProcessorEnd, Stimulus};
 pub use elf::{Elf, ElfError};
 pub use foreign::{
     AgentSpec, DeviceStep, IdentityError, IdentityFormat, IdentitySpec, ProvisionedSpec, UnlinkedDevice,

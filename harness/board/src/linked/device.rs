@@ -62,6 +62,19 @@ impl LinkedDevice {
         self.exchange.parts
     }
 
+    /// The end of what the firmware said, as far as its host knows.
+    pub(crate) fn last_words(&self) -> String {
+        self.exchange.parts.host.last_words()
+    }
+
+    /// Gives the device something to notice that means nothing, by every wire that it has: whoever watches its
+    /// processor then sees whether it still turns. Tells whether any wire took it. For a run that is over: nothing is
+    /// counted.
+    #[cfg(feature = "probe")]
+    pub(crate) fn nudge(&mut self) -> bool {
+        self.exchange.nudge()
+    }
+
     fn until_idle(&mut self, output: &mut Vec<DeviceOutput>, what: &str) -> Result<(), DeviceFault> {
         let idle = |exchange: &Exchange| match exchange.ledger.idle().frames_dropped {
             0 => Ok(exchange.ledger.is_settled()),

@@ -68,6 +68,20 @@ impl Exchange {
         self.ledger.message_sent();
     }
 
+    /// A delimiter and a frame to nobody, uncounted; tells whether either left.
+    #[cfg(feature = "probe")]
+    pub(super) fn nudge(&mut self) -> bool {
+        const TO_ALL_ABOUT_NOTHING: [u8; 60] = [0xFF; 60];
+        let by_wire = self.parts.wire.send(&[DELIMITER]).is_ok_and(|sent| sent > 0);
+        let by_frame = match &self.parts.frames {
+            Frames::Socket(socket) => {
+                socket.send(&TO_ALL_ABOUT_NOTHING, Instant::now() + TROUBLE_POLL).unwrap_or_default()
+            }
+            Frames::OverLink => false,
+        };
+        by_wire || by_frame
+    }
+
     pub(super) fn send_frame(&mut self, frame: Vec<u8>) -> Result<(), DeviceFault> {
         match &self.parts.frames {
             Frames::OverLink => {

@@ -19,6 +19,11 @@ pub trait Host: Send + fmt::Debug {
         self.trouble().unwrap_or_else(|| DeviceFault::LinkLost { doing, error: error.to_string() })
     }
 
+    /// The end of what the firmware said.
+    fn last_words(&self) -> String {
+        String::new()
+    }
+
     /// What else explains silence, e.g. the end of the console: empty, or beginning with `; `.
     fn detail(&self) -> String {
         String::new()

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use hilarm_link::FromDevice;
 use hilarm_model::{Monotonic, Now};
 
+use super::autopsy::{Scene, examine};
 use super::emulator::Emulator;
 use super::log::Log;
+use super::vitals::VitalSigns;
 use super::{LogLine, ProbeSession, Station};
+use crate::autopsy::{LastGiven, PANIC};
 use crate::linked::{Host, LinkedDevice, WireError};
-use crate::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
+use crate::{Autopsy, AutopsyVerdict, Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 
-/// What a firmware that panics writes before its reason.
-const PANIC: &str = "PANIC: ";
 /// A wire may break a moment before what held it is known to be gone.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -24,13 +25,23 @@ pub struct ProbeDevice {
     /// There until the end.
     device: Option<LinkedDevice>,
     station: Option<Station>,
-    faulted: bool,
+    given: LastGiven,
+    fault: Option<DeviceFault>,
+    /// Whether a board that something befell has been brought back.
+    recovered: bool,
     home: Option<Home>,
 }
 
 impl ProbeDevice {
     pub(super) fn new(device: LinkedDevice, station: Station) -> Self {
-        Self { device: Some(device), station: Some(station), faulted: false, home: None }
+        Self {
+            device: Some(device),
+            station: Some(station),
+            given: LastGiven::default(),
+            fault: None,
+            recovered: false,
+            home: None,
+        }
     }
 
     /// Where the board goes when the run is over and all is well.
@@ -51,8 +62,8 @@ impl ProbeDevice {
     fn finish(&mut self) -> Option<Station> {
         let (device, mut station) = (self.device.take()?, self.station.take()?);
         station.take_back(device.into_parts());
-        // What befell a board is found out by opening it anew.
-        (!self.faulted && station.rest().is_ok()).then_some(station)
+        // What befell a board and is not known is found out by opening it anew.
+        ((self.fault.is_none() || self.recovered) && station.rest().is_ok()).then_some(station)
     }
 
     fn lives(&mut self) -> Result<(&mut LinkedDevice, &Station), DeviceFault> {
@@ -67,6 +78,7 @@ impl ProbeDevice {
 
 impl Device for ProbeDevice {
     fn step(&mut self, stimulus: Stimulus, now: Now) -> Result<Vec<DeviceOutput>, DeviceFault> {
+        self.given.note(&stimulus, now);
         let stepped = self.lives().and_then(|(device, station)| {
             let mut output = device.step(stimulus, now)?;
             // Whenever the probe happened to look: for the reader, never for a verdict.
@@ -76,8 +88,24 @@ impl Device for ProbeDevice {
             );
             Ok(output)
         });
-        self.faulted |= stepped.is_err();
+        self.fault = stepped.as_ref().err().cloned().or(self.fault.take());
         stepped
+    }
+
+    fn autopsy(&mut self) -> Option<Autopsy> {
+        let (device, station) = (self.device.as_mut()?, self.station.as_mut()?);
+        let fault = self.fault.clone()?;
+        let scene = Scene { fault, given: self.given.clone() };
+        let mut autopsy = examine(station, scene, || device.nudge());
+        // Of a wire that broke nobody knows what is still in it, and a probe that failed is opened anew.
+        let known = !matches!(autopsy.verdict, AutopsyVerdict::LinkLost | AutopsyVerdict::ProbeError);
+        if known {
+            match station.recover() {
+                Ok(()) => self.recovered = true,
+                Err(error) => autopsy.missing.push(format!("the board does not come back: {error}")),
+            }
+        }
+        Some(autopsy)
     }
 
     fn deadline(&self) -> Option<Monotonic> {
@@ -107,11 +135,17 @@ pub(super) struct ProbeHost {
     session: ProbeSession,
     emulator: Option<Emulator>,
     log: Log,
+    vitals: VitalSigns,
 }
 
 impl ProbeHost {
-    pub(super) fn new(session: ProbeSession, emulator: Option<Emulator>, log: Log) -> Self {
-        Self { session, emulator, log }
+    pub(super) fn new(
+        session: ProbeSession,
+        emulator: Option<Emulator>,
+        log: Log,
+        vitals: VitalSigns,
+    ) -> Self {
+        Self { session, emulator, log, vitals }
     }
 
     /// The end of what the firmware said, over RTT or its console.
@@ -130,8 +164,11 @@ impl Host for ProbeHost {
             return Some(DeviceFault::Probe { error });
         }
         let said = self.last_words();
-        let (_, message) = said.split_once(PANIC)?;
-        Some(DeviceFault::Panicked { message: message.lines().next().unwrap_or_default().to_owned() })
+        if let Some((_, message)) = said.split_once(PANIC) {
+            let message = message.lines().next().unwrap_or_default().to_owned();
+            return Some(DeviceFault::Panicked { message });
+        }
+        self.vitals.end().map(DeviceFault::Processor)
     }
 
     fn lost(&mut self, doing: &'static str, error: &WireError) -> DeviceFault {

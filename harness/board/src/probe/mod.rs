@@ -8,6 +8,7 @@
 //! This room never erases a locked chip, never writes before it knows what it writes to, and never edits the local
 //! file. Implements `probe-serial-containers.md`, section 1.
 
+mod autopsy;
 mod chips;
 mod defmt;
 mod device;
@@ -22,6 +23,7 @@ mod rtt;
 mod scan;
 mod session;
 mod station;
+mod vitals;
 
 use std::path::Path;
 

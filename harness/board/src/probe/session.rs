@@ -16,6 +16,7 @@ use probe_rs::{MemoryInterface, Session};
 use super::ProbeError;
 use super::error::words;
 use super::rtt::Rtt;
+use super::vitals::Vitals;
 
 /// How often a waiting request looks whether the probe is still there.
 const WATCH: Duration = Duration::from_millis(20);
@@ -33,6 +34,7 @@ pub(super) type Watch = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 pub(super) struct Held {
     pub(super) session: Session,
     pub(super) rtt: Rtt,
+    pub(super) vitals: Vitals,
 }
 
 /// A handle of the session; the last one that is dropped ends it.
@@ -70,7 +72,7 @@ impl ProbeSession {
             let _end = end;
             match open() {
                 Ok(session) => {
-                    let mut held = Held { session, rtt: Rtt::default() };
+                    let mut held = Held { session, rtt: Rtt::default(), vitals: Vitals::default() };
                     if opened.send(Ok(())).is_ok() {
                         serve(&inbox, &mut held);
                     }
@@ -184,13 +186,17 @@ impl Drop for Owner {
 
 fn serve(inbox: &Receiver<Request>, held: &mut Held) {
     loop {
-        let request = match held.rtt.pause() {
+        let pause = held.rtt.pause().into_iter().chain(held.vitals.pause()).min();
+        let request = match pause {
             Some(pause) => inbox.recv_timeout(pause),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match request {
             Ok(request) => request(held),
-            Err(RecvTimeoutError::Timeout) => held.rtt.carry(&mut held.session),
+            Err(RecvTimeoutError::Timeout) => {
+                held.rtt.carry(&mut held.session);
+                held.vitals.look(&mut held.session);
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -18,6 +18,7 @@ use super::identity::{Candidate, Wanted, choose};
 use super::log::Log;
 use super::rtt;
 use super::session::{Held, ProbeSession, Watch};
+use super::vitals::{VitalSigns, Vitals};
 use super::{LogLine, ProbeError, candidates, reset};
 use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit};
 use crate::{
@@ -61,6 +62,7 @@ pub struct Station {
     image: Elf,
     symbols: Symbols,
     log: Log,
+    vitals: VitalSigns,
     opened: Opened,
 }
 
@@ -101,7 +103,8 @@ impl Station {
         };
         let (board, unit, image) = (board.clone(), unit.clone(), image.clone());
         let log = Log::of(&image);
-        Ok(Self { session, wires, emulator, board, unit, image, symbols, log, opened })
+        let vitals = VitalSigns::default();
+        Ok(Self { session, wires, emulator, board, unit, image, symbols, log, vitals, opened })
     }
 
     /// Id of the board.
@@ -173,7 +176,8 @@ impl Station {
         // The core stands: what is still in the wires is from an earlier life.
         drain(wire.as_mut(), &frames)?;
         self.run(config_blob(config))?;
-        let host = ProbeHost::new(self.session.clone(), self.emulator.clone(), self.log.clone());
+        let (session, emulator) = (self.session.clone(), self.emulator.clone());
+        let host = ProbeHost::new(session, emulator, self.log.clone(), self.vitals.clone());
         let parts = Parts { host: Box::new(host), wire, frames };
         // Silicon has a clock of its own.
         let granted = self.board.capabilities.contains(&Capability::VirtualTime);
@@ -193,6 +197,7 @@ impl Station {
     pub(super) fn rest(&self) -> Result<(), ProbeError> {
         self.session.ask("halting the core", REQUEST_LIMIT, |held| {
             held.rtt = rtt::Rtt::default();
+            held.vitals = Vitals::default();
             let mut core = held.session.core(0).map_err(|error| failed("halting the core", &error))?;
             core.halt(reset::HALT_LIMIT).map(drop).map_err(|error| failed("halting the core", &error))
         })
@@ -200,6 +205,31 @@ impl Station {
 
     pub(super) fn log(&self) -> &Log {
         &self.log
+    }
+
+    pub(super) fn vitals(&self) -> &VitalSigns {
+        &self.vitals
+    }
+
+    pub(super) fn heartbeat_address(&self) -> Option<u64> {
+        self.symbols.heartbeat
+    }
+
+    /// The end of what the firmware said, over RTT or its console, as far as it is known already.
+    pub(super) fn last_words(&self, count: usize) -> Vec<String> {
+        let log: Vec<String> = self.log.last(count).into_iter().map(|line| line.text).collect();
+        if !log.is_empty() {
+            return log;
+        }
+        let console = self.emulator.as_ref().map(Emulator::console_tail).unwrap_or_default();
+        let lines: Vec<String> = console.lines().map(str::to_owned).collect();
+        lines[lines.len().saturating_sub(count)..].to_vec()
+    }
+
+    /// Resets the board after a run that ended badly, and leaves it halted.
+    pub(super) fn recover(&mut self) -> Result<(), ProbeError> {
+        self.rest()?;
+        self.reset()
     }
 
     /// What the firmware has said last, at most so many lines, with all that its rings hold now.
@@ -259,7 +289,7 @@ impl Station {
         const DOING: &str = "starting the firmware";
         let incomplete = || ProbeError::Incomplete { board: self.board.id.clone(), missing: "probe" };
         let address = self.board.probe.as_ref().ok_or_else(incomplete)?.config_address;
-        let (symbols, log) = (self.symbols, self.log.clone());
+        let (symbols, log, vitals) = (self.symbols, self.log.clone(), self.vitals.clone());
         log.clear();
         self.session.ask(DOING, REQUEST_LIMIT, move |held| {
             let mut core = held.session.core(0).map_err(|error| failed(DOING, &error))?;
@@ -268,6 +298,8 @@ impl Station {
                 core.write(boots, &[0; BOOTS_BYTES]).map_err(|error| failed(DOING, &error))?;
             }
             held.rtt.restart(&mut core, symbols.rtt, log).map_err(|error| failed(DOING, &error))?;
+            held.vitals = Vitals::follow(&mut core, symbols.heartbeat, &vitals)
+                .map_err(|error| failed(DOING, &error))?;
             core.run().map_err(|error| failed(DOING, &error))
         })
     }

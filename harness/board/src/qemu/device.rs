@@ -12,10 +12,13 @@ use rustix::event::{PollFd, PollFlags};
 use super::monitor::Monitor;
 use super::process::{CABLE, QemuProcess, paths};
 use super::version::{QemuVersion, qemu_binary, qemu_version};
+use crate::autopsy::{LastGiven, PANIC, by_words};
 use crate::foreign::{IdentityError, Written, written};
 use crate::linked::readiness::wait;
 use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError};
-use crate::{Board, Device, DeviceFault, DeviceOutput, Elf, LinkVia, SerialAddress, SerialWire, Stimulus};
+use crate::{
+    Autopsy, Board, Device, DeviceFault, DeviceOutput, Elf, LinkVia, SerialAddress, SerialWire, Stimulus,
+};
 
 const BOOT_POLL: Duration = Duration::from_millis(20);
 
@@ -67,6 +70,9 @@ pub enum QemuError {
 pub struct QemuDevice {
     device: LinkedDevice,
     process_id: u32,
+    board: String,
+    given: LastGiven,
+    fault: Option<DeviceFault>,
 }
 
 impl QemuDevice {
@@ -110,7 +116,8 @@ impl QemuDevice {
         let process_id = process.id();
         let parts = Parts { host: Box::new(process), wire, frames };
         let device = LinkedDevice::boot(parts, board.timeouts).map_err(QemuError::Boot)?;
-        Ok(Self { device, process_id })
+        let (board, given) = (board.id.clone(), LastGiven::default());
+        Ok(Self { device, process_id, board, given, fault: None })
     }
 
     /// Process id of QEMU, for tests that kill it.
@@ -121,7 +128,14 @@ impl QemuDevice {
 
 impl Device for QemuDevice {
     fn step(&mut self, stimulus: Stimulus, now: Now) -> Result<Vec<DeviceOutput>, DeviceFault> {
-        self.device.step(stimulus, now)
+        self.given.note(&stimulus, now);
+        let stepped = self.device.step(stimulus, now);
+        self.fault = stepped.as_ref().err().cloned().or(self.fault.take());
+        stepped
+    }
+
+    fn autopsy(&mut self) -> Option<Autopsy> {
+        by_words(&self.board, self.fault.as_ref()?, &self.device.last_words(), &self.given)
     }
 
     fn deadline(&self) -> Option<Monotonic> {
@@ -132,9 +146,8 @@ impl Device for QemuDevice {
 impl Host for QemuProcess {
     fn trouble(&mut self) -> Option<DeviceFault> {
         let console = self.console_tail();
-        let at = console.find("PANIC: ")? + "PANIC: ".len();
-        let message = console[at..].lines().next().unwrap_or("").to_owned();
-        Some(DeviceFault::Panicked { message })
+        let (_, message) = console.split_once(PANIC)?;
+        Some(DeviceFault::Panicked { message: message.lines().next().unwrap_or_default().to_owned() })
     }
 
     fn lost(&mut self, _doing: &'static str, _error: &WireError) -> DeviceFault {
@@ -147,6 +160,10 @@ impl Host for QemuProcess {
             std::thread::yield_now();
         }
         exited(self, "its link closed".to_owned())
+    }
+
+    fn last_words(&self) -> String {
+        self.console_tail()
     }
 
     fn detail(&self) -> String {

@@ -1,0 +1,231 @@
+//! Firmware that dies in every way there is on the emulated board behind the probe bridge, and what is found out about
+//! each. In CI a missing QEMU fails these tests; elsewhere they say what is missing and pass over.
+#![cfg(feature = "probe")]
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hilarm_board::probe::{Pool, ProbeDevice};
+use hilarm_board::{
+    Autopsy, AutopsyVerdict, Board, Device, DeviceFault, Elf, Heartbeat, LocalBoards, ProcessorState,
+    Stimulus, qemu_binary, qemu_version,
+};
+use hilarm_link::{AgentConfig, Command, Credential, DeviceConfig, NetworkConfig, SasCredential, Value};
+use hilarm_model::{Monotonic, Now, Timestamp};
+use probe_rs::{CoreDump, RegisterId, RegisterValue};
+
+/// A device is given up after this long: shorter than the board's own limit, so that a hang is found out soon.
+const STEP_LIMIT: Duration = Duration::from_secs(2);
+/// Looking, and bringing the board back.
+const AUTOPSY_LIMIT: Duration = Duration::from_secs(5);
+
+fn bench() -> Option<(Board, Elf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut board = Board::find(&root.join("boards"), "qemu-mps2-an385-probe").unwrap();
+    board.timeouts.step = STEP_LIMIT;
+    let firmware = board.firmware.clone().unwrap();
+    let path = root.join("target/firmware").join(&firmware.triple).join("release").join(&firmware.target);
+    let elf = Elf::open(&path, &firmware.triple);
+    match (qemu_version(&qemu_binary()), elf) {
+        (Some(_), Ok(elf)) => Some((board, elf)),
+        (_, elf) => {
+            let reason = elf.err().map_or("no QEMU".to_owned(), |error| error.to_string());
+            assert!(std::env::var_os("CI").is_none(), "CI must have QEMU and the firmware: {reason}");
+            eprintln!("passed over: {reason}");
+            None
+        }
+    }
+}
+
+fn config() -> DeviceConfig {
+    DeviceConfig {
+        seed: 1,
+        device_id: "pump-1".to_owned(),
+        hub_host: "hub.hilarm.test".to_owned(),
+        hub_port: 8883,
+        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
+        modules: Vec::new(),
+        ca_certificate: Vec::new(),
+        network: NetworkConfig {
+            mac: [2, 0, 0, 0, 0, 9],
+            address: [10, 42, 0, 9],
+            prefix_len: 24,
+            gateway: [10, 42, 0, 1],
+            dns: [10, 77, 0, 53],
+        },
+        keep_alive_s: 240,
+        agent: AgentConfig::default(),
+    }
+}
+
+fn now(micros: u64) -> Now {
+    Now { mono: Monotonic::from_micros(micros), unix: Timestamp::from_secs(1_767_225_600) }
+}
+
+fn boot(pool: &Pool, board: &Board, elf: &Elf) -> ProbeDevice {
+    let mut device = pool.lease(board, elf, 1).unwrap().boot(&config()).unwrap();
+    device.step(Stimulus::Tick, now(0)).unwrap();
+    device
+}
+
+fn crash(by: &str) -> Stimulus {
+    let args = vec![("by".to_owned(), Value::Text(by.to_owned()))];
+    Stimulus::Command { id: 7, command: Command::RunBehaviour { name: "crash".to_owned(), args } }
+}
+
+/// Has the device die, looks at it, and sees that the very same board serves the next run.
+fn died(by: &str) -> Option<(DeviceFault, Autopsy)> {
+    let (board, elf) = bench()?;
+    let pool = Pool::new(LocalBoards::default());
+    let mut device = boot(&pool, &board, &elf);
+    let process = device.station().unwrap().process_id();
+    assert_eq!(device.autopsy(), None, "nothing befell it yet");
+    let fault = device.step(crash(by), now(5_000_000)).unwrap_err();
+    let began = Instant::now();
+    let autopsy = device.autopsy().unwrap();
+    println!("{autopsy}\nlooked at in {:?}", began.elapsed());
+    assert!(began.elapsed() < AUTOPSY_LIMIT, "took {:?}", began.elapsed());
+    assert_eq!(autopsy.missing, [""; 0]);
+    let told = autopsy.last_command.as_ref().unwrap();
+    assert!(told.at_us == 5_000_000 && told.what.contains("\"crash\""), "{told:?}");
+    drop(device);
+    assert_eq!(pool.idle(), 1, "the board is usable again");
+    let next = boot(&pool, &board, &elf);
+    assert_eq!(next.station().unwrap().process_id(), process, "it is the same one");
+    Some((fault, autopsy))
+}
+
+/// Whether the backtrace names the function with its file, in this order of calls.
+fn assert_backtrace(autopsy: &Autopsy, calls: &[(&str, &str)]) {
+    let mut frames = autopsy.backtrace.iter();
+    for (function, file) in calls {
+        let found = frames.any(|frame| {
+            let source = frame.source.as_ref().is_some_and(|source| source.file.ends_with(file));
+            frame.function.ends_with(function) && source
+        });
+        assert!(found, "no {function} in {file}, in this order: {autopsy}");
+    }
+}
+
+/// Reads the dump as probe-rs does, without any chip, and answers with its program counter.
+fn pc_in_dump(autopsy: &Autopsy) -> u32 {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), autopsy.core_dump.as_ref().unwrap()).unwrap();
+    let dump = CoreDump::load(file.path()).unwrap();
+    match dump.registers.get(&RegisterId(15)).unwrap() {
+        RegisterValue::U32(pc) => *pc,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn register(autopsy: &Autopsy, name: &str) -> u32 {
+    let registers = &autopsy.processor.as_ref().unwrap().registers;
+    registers.iter().find(|(known, _)| known == name).unwrap().1.0
+}
+
+#[test]
+fn a_write_through_a_null_pointer_is_a_fault_at_its_line() {
+    let Some((fault, autopsy)) = died("null-write") else { return };
+    assert!(matches!(fault, DeviceFault::Processor(_)), "{fault}");
+    assert_eq!(autopsy.verdict, AutopsyVerdict::Fault);
+    let processor = autopsy.processor.as_ref().unwrap();
+    assert_eq!(processor.state, ProcessorState::CaughtAtFault);
+    let words = processor.fault_status.words().join("\n");
+    assert!(words.contains("CFSR.DACCVIOL: a forbidden access to data, at 0x00000000"), "{words}");
+    assert!(words.contains("HFSR.FORCED") && words.contains("DFSR.VCATCH"), "{words}");
+    assert_eq!(processor.exception.unwrap().exception, 3);
+    assert_backtrace(
+        &autopsy,
+        &[
+            ("crash::write_null", "firmware/device/src/crash.rs"),
+            ("crash::carry_out", "firmware/device/src/crash.rs"),
+        ],
+    );
+    assert!(autopsy.backtrace.iter().all(|frame| !frame.guessed), "{autopsy}");
+    assert!(
+        autopsy
+            .headline()
+            .starts_with("fault in hilarm_device::crash::write_null (firmware/device/src/crash.rs:")
+    );
+    assert_eq!(pc_in_dump(&autopsy), register(&autopsy, "pc"));
+}
+
+#[test]
+fn an_overflow_of_the_stack_is_a_fault_in_the_recursion() {
+    let Some((_, autopsy)) = died("stack-overflow") else { return };
+    assert_eq!(autopsy.verdict, AutopsyVerdict::Fault);
+    assert_backtrace(
+        &autopsy,
+        &[
+            ("crash::descend", "firmware/device/src/crash.rs"),
+            ("crash::carry_out", "firmware/device/src/crash.rs"),
+        ],
+    );
+    let descents: u32 = autopsy
+        .backtrace
+        .iter()
+        .filter(|frame| frame.function.ends_with("crash::descend"))
+        .map(|frame| frame.repeated + 1)
+        .sum();
+    assert!(descents > 50, "{autopsy}");
+    assert_eq!(pc_in_dump(&autopsy), register(&autopsy, "pc"));
+}
+
+#[test]
+fn a_panic_has_its_words_and_who_panicked() {
+    let Some((fault, autopsy)) = died("panic") else { return };
+    assert!(matches!(fault, DeviceFault::Panicked { .. }), "{fault}");
+    assert_eq!(autopsy.verdict, AutopsyVerdict::Panic);
+    assert!(autopsy.signs.panic.as_ref().unwrap().contains("told to panic"), "{autopsy}");
+    assert_backtrace(
+        &autopsy,
+        &[
+            ("failure::die", "firmware/device/src/failure.rs"),
+            ("crash::carry_out", "firmware/device/src/crash.rs"),
+        ],
+    );
+    let headline = autopsy.headline();
+    assert!(headline.starts_with("panic in hilarm_device::crash::carry_out"), "{headline}");
+    assert!(autopsy.last_lines.iter().any(|line| line.contains("PANIC: told to panic")), "{autopsy}");
+}
+
+#[test]
+fn a_hang_with_interrupts_off_is_a_heartbeat_that_stands_where_the_loop_is() {
+    let Some((fault, autopsy)) = died("hang") else { return };
+    assert!(matches!(fault, DeviceFault::Silent { .. }), "{fault}");
+    assert_eq!(autopsy.verdict, AutopsyVerdict::Hang);
+    assert_eq!(autopsy.signs.heartbeat, Heartbeat::Stands);
+    assert!(autopsy.signs.interrupts_masked);
+    assert_eq!(autopsy.processor.as_ref().unwrap().state, ProcessorState::Running);
+    let last = autopsy.heartbeat.last().unwrap();
+    assert!(last.to_ms - last.from_ms >= 1000, "it stood long before anybody gave up: {autopsy}");
+    assert_backtrace(&autopsy, &[("crash::carry_out", "firmware/device/src/crash.rs")]);
+}
+
+#[test]
+fn a_starved_watchdog_is_a_reboot_caught_before_memory_is_made_anew() {
+    let Some((_, autopsy)) = died("watchdog") else { return };
+    assert_eq!(autopsy.verdict, AutopsyVerdict::Reboot);
+    assert_eq!(autopsy.processor.as_ref().unwrap().state, ProcessorState::CaughtAtReset);
+    assert_eq!(autopsy.signs.panic, None);
+    assert!(autopsy.last_lines.iter().any(|line| line.contains("boot")), "{autopsy}");
+    assert_eq!(autopsy.backtrace, []);
+}
+
+#[test]
+fn a_probe_that_is_pulled_out_is_a_probe_error_and_never_a_verdict_on_the_device() {
+    let Some((board, elf)) = bench() else { return };
+    let pool = Pool::new(LocalBoards::default());
+    let mut device = boot(&pool, &board, &elf);
+    device.station().unwrap().unplug();
+    device.step(crash("panic"), now(1)).unwrap_err();
+    let began = Instant::now();
+    let autopsy = device.autopsy().unwrap();
+    assert!(began.elapsed() < AUTOPSY_LIMIT, "took {:?}", began.elapsed());
+    assert_eq!(autopsy.verdict, AutopsyVerdict::ProbeError);
+    assert!(autopsy.processor.is_none() && autopsy.core_dump.is_none() && !autopsy.missing.is_empty());
+    drop(device);
+    assert_eq!(pool.idle(), 0, "such a board is opened anew");
+    boot(&pool, &board, &elf);
+}
