@@ -110,6 +110,24 @@ pub(crate) struct ReviewArgs {
 pub(crate) struct ReplayArgs {
     /// A `journal.jsonl` of an earlier run.
     pub(crate) journal: PathBuf,
+    /// In place of judging it: what Defender would have written, one JSON object a line.
+    #[arg(long = "as", value_name = "SHAPE", value_enum)]
+    pub(crate) shape: Option<Shape>,
+}
+
+/// Shapes of what Defender writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shape {
+    /// Log Analytics: SecurityAlert.
+    SecurityAlert,
+    /// Log Analytics: SecurityRecommendation.
+    SecurityRecommendation,
+    /// Log Analytics: SecurityIoTRawEvent, what agents reported.
+    RawEvent,
+    /// Azure Resource Manager: Microsoft.Security/Locations/alerts.
+    Arm,
+    /// OCSF: Detection and Compliance Findings.
+    Ocsf,
 }
 
 #[derive(Debug, Args)]

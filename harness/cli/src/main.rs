@@ -48,7 +48,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::List(paths) => list::list(&project()?, &paths.paths),
         Command::Lint(paths) => lint::lint(&project()?, &paths.paths),
         Command::Review(review) => review::review(&project()?, &review),
-        Command::Replay(replay) => replay::replay(&replay.journal),
+        Command::Replay(replay) => replay::replay(&replay),
         Command::Coverage(args) => coverage::coverage(&project()?, &args),
         Command::Mutate(args) => mutate::mutate(&project()?, &args),
         Command::Hub(hub) => hub::hub(&hub),

@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use hilarm_defender::{
     Boundary, Class, Defender, Detection, RecommendationState, Seed, catalogue, recommendation_catalogue,
 };
+use hilarm_scenario::BoardsSpec;
 use serde::Serialize;
 
 use crate::journal::{Entry, HarnessRecord, Header, JournalError, Recorded, read_journal};
+use crate::replay::fold;
 
-/// Where a row fired.
+/// A scenario on a board; where a row fired, for one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FiredBy {
     /// Id of the scenario.
@@ -25,7 +27,7 @@ pub struct FiredBy {
     pub board: String,
 }
 
-/// What one board's journals show of one row.
+/// What journals show of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// It fired in a main run.
@@ -34,6 +36,17 @@ pub struct Shown {
     pub silent: bool,
     /// Both sides of its threshold did what they must.
     pub exact: bool,
+}
+
+impl Shown {
+    /// What either shows.
+    fn and(self, other: Self) -> Self {
+        Self {
+            fired: self.fired || other.fired,
+            silent: self.silent || other.silent,
+            exact: self.exact || other.exact,
+        }
+    }
 }
 
 /// One row of the catalogue.
@@ -49,9 +62,9 @@ pub struct CoverageRow {
     pub benign_twin: bool,
     /// Whether both sides of its threshold did what they must; nothing for a row without threshold.
     pub boundary: Option<bool>,
-    /// The same by board.
+    /// The same by scenario and board.
     #[serde(skip)]
-    pub boards: BTreeMap<String, Shown>,
+    pub places: BTreeMap<FiredBy, Shown>,
     /// What cannot be had, and why.
     #[serde(skip)]
     pub notes: BTreeSet<String>,
@@ -69,6 +82,8 @@ pub struct Coverage {
     pub boards: BTreeSet<String>,
     /// Scenarios with a journal, on which board, whether or not they came to their end.
     pub ran: BTreeSet<FiredBy>,
+    /// Scenarios that are not for every board: the boards that they are for, and why.
+    pub limited: BTreeMap<String, BoardsSpec>,
 }
 
 /// Why coverage cannot be counted.
@@ -95,11 +110,19 @@ pub enum CoverageError {
     Empty(PathBuf),
 }
 
+impl CoverageRow {
+    /// What the board's journals show, all scenarios together.
+    pub fn on(&self, board: &str) -> Shown {
+        let of_board = self.places.iter().filter(|(place, _)| place.board == board);
+        of_board.fold(Shown::default(), |shown, (_, more)| shown.and(*more))
+    }
+}
+
 impl Coverage {
     /// Counts the journals of the run that left its traces in `folder`.
     pub fn of(folder: &Path) -> Result<Self, CoverageError> {
         let mut tally = Tally::default();
-        let (mut boards, mut ran) = (BTreeSet::new(), BTreeSet::new());
+        let (mut boards, mut ran, mut limited) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for path in journals(folder)? {
             let file =
                 File::open(&path).map_err(|source| CoverageError::Io { path: path.clone(), source })?;
@@ -111,6 +134,9 @@ impl Coverage {
             };
             let (scenario, board) = (recorded.header.scenario_id.clone(), recorded.header.board.clone());
             boards.insert(board.clone());
+            if let Some(only) = &recorded.header.scenario.boards {
+                limited.insert(scenario.clone(), only.clone());
+            }
             ran.insert(FiredBy { scenario, board });
             if came_to_its_end(&recorded) {
                 tally.add(&recorded);
@@ -119,7 +145,7 @@ impl Coverage {
         if boards.is_empty() {
             return Err(CoverageError::Empty(folder.to_owned()));
         }
-        Ok(Self { rows: entries().map(|detection| tally.row(detection)).collect(), boards, ran })
+        Ok(Self { rows: entries().map(|detection| tally.row(detection)).collect(), boards, ran, limited })
     }
 
     /// How many rows fired.
@@ -167,24 +193,6 @@ fn came_to_its_end(recorded: &Recorded) -> bool {
     ended && !recorded.truncated
 }
 
-/// What the defender makes of a journal.
-fn fold(recorded: &Recorded) -> Defender {
-    let mut defender = Defender::new();
-    let mut end = recorded.header.t0;
-    for line in &recorded.lines {
-        match &line.entry {
-            Entry::Hub(record) => {
-                defender.handle(record);
-                end = record.at;
-            }
-            Entry::Harness(HarnessRecord::RunEnded { at }) => end = *at,
-            Entry::Harness(_) => {}
-        }
-    }
-    defender.finish(end);
-    defender
-}
-
 /// The two sides of a threshold in one scenario on one board.
 #[derive(Default)]
 struct Sides {
@@ -197,7 +205,7 @@ struct Sides {
 #[derive(Default)]
 struct Tally {
     fired: BTreeMap<&'static str, BTreeSet<FiredBy>>,
-    silent: BTreeMap<&'static str, BTreeSet<String>>,
+    silent: BTreeMap<&'static str, BTreeSet<FiredBy>>,
     sides: BTreeMap<(&'static str, FiredBy), Sides>,
     notes: BTreeMap<&'static str, BTreeSet<String>>,
 }
@@ -219,7 +227,7 @@ impl Tally {
         for detection in entries().filter(|detection| detects(detection)) {
             let fires = fires_at_the_end(&defender, detection);
             if header.variant == "benign" && !fires && looked(&defender, detection) {
-                self.silent.entry(detection.slug).or_default().insert(header.board.clone());
+                self.silent.entry(detection.slug).or_default().insert(place());
             }
             let label = header.variant.strip_prefix("boundary:");
             if let Some(must) = label.and_then(|label| must_fire(&detection.boundary, label)) {
@@ -243,16 +251,16 @@ impl Tally {
     fn row(&mut self, detection: &Detection) -> CoverageRow {
         let slug = detection.slug;
         let fired_by: Vec<FiredBy> = self.fired.remove(slug).unwrap_or_default().into_iter().collect();
-        let mut boards: BTreeMap<String, Shown> = BTreeMap::new();
-        for fired in &fired_by {
-            boards.entry(fired.board.clone()).or_default().fired = true;
+        let mut places: BTreeMap<FiredBy, Shown> = BTreeMap::new();
+        for place in &fired_by {
+            places.entry(place.clone()).or_default().fired = true;
         }
-        for board in self.silent.remove(slug).unwrap_or_default() {
-            boards.entry(board).or_default().silent = true;
+        for place in self.silent.remove(slug).unwrap_or_default() {
+            places.entry(place).or_default().silent = true;
         }
         let exact = |sides: &Sides| sides.fired && sides.silent && !sides.contrary;
         for ((_, place), _) in self.sides.iter().filter(|((of, _), sides)| *of == slug && exact(sides)) {
-            boards.entry(place.board.clone()).or_default().exact = true;
+            places.entry(place.clone()).or_default().exact = true;
         }
         let mut notes = self.notes.remove(slug).unwrap_or_default();
         let seeded = detection.names.iter().any(|name| name.seed != Seed::Beyond);
@@ -269,9 +277,9 @@ impl Tally {
             slug,
             kind: kind(detection.class),
             fired_by,
-            benign_twin: boards.values().any(|shown| shown.silent),
-            boundary: threshold.then(|| boards.values().any(|shown| shown.exact)),
-            boards,
+            benign_twin: places.values().any(|shown| shown.silent),
+            boundary: threshold.then(|| places.values().any(|shown| shown.exact)),
+            places,
             notes,
             seeded,
         }

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, FiredBy};
 
 /// scenarios/COVERAGE.md, read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenCoverage {
     boards: Vec<String>,
     rows: Vec<WrittenRow>,
+    places: Vec<WrittenPlace>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,15 @@ struct WrittenRow {
     /// What each board showed, by its id.
     cells: BTreeMap<String, String>,
     scenarios: BTreeSet<String>,
+}
+
+/// What one scenario showed of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct WrittenPlace {
+    slug: String,
+    scenario: String,
+    /// What each board showed, by its id.
+    cells: BTreeMap<String, String>,
 }
 
 /// Why it cannot be read.
@@ -33,6 +43,8 @@ pub struct NoTable;
 pub struct Lost {
     /// The row.
     pub slug: String,
+    /// The scenario that showed it, where others still do.
+    pub scenario: Option<String>,
     /// The board.
     pub board: String,
     /// Of `fired`, `silent`, `boundary`.
@@ -41,7 +53,11 @@ pub struct Lost {
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LOST {} on {}: {}", self.slug, self.board, self.what.join(", "))
+        write!(f, "LOST {}", self.slug)?;
+        if let Some(scenario) = &self.scenario {
+            write!(f, " by {scenario}")?;
+        }
+        write!(f, " on {}: {}", self.board, self.what.join(", "))
     }
 }
 
@@ -55,13 +71,10 @@ pub struct Guarded {
 }
 
 impl WrittenCoverage {
-    /// Reads the table.
+    /// Reads both tables; the second one may be missing.
     pub fn parse(text: &str) -> Result<Self, NoTable> {
-        let cells = |line: &str| -> Vec<String> {
-            let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
-            inner.split('|').map(|cell| cell.trim().to_owned()).collect()
-        };
-        let mut lines = text.lines().filter(|line| line.starts_with('|')).map(cells);
+        let mut tables = tables(text).into_iter();
+        let mut lines = tables.next().ok_or(NoTable)?.into_iter();
         let head = lines.next().ok_or(NoTable)?;
         let [row, kind, boards @ .., scenarios, notes] = &head[..] else { return Err(NoTable) };
         if [row, kind, scenarios, notes] != ["row", "kind", "scenarios", "notes"] {
@@ -73,7 +86,8 @@ impl WrittenCoverage {
             cells: boards.iter().cloned().zip(cells[2..].iter().cloned()).collect(),
             scenarios: linked(&cells[head.len() - 2]),
         });
-        Ok(Self { rows: rows.collect(), boards })
+        let places = tables.next().map(places).unwrap_or_default();
+        Ok(Self { rows: rows.collect(), boards, places })
     }
 
     /// Boards with a column.
@@ -101,17 +115,67 @@ impl WrittenCoverage {
                 guarded.lost.extend(lost(row, board, run));
             }
         }
+        let of_rows: BTreeSet<_> = guarded.lost.iter().map(|lost| lost.slug.clone()).collect();
+        let places = self.places.iter().filter(|place| !of_rows.contains(&place.slug));
+        let lost = places.flat_map(|place| place.lost(run)).collect::<Vec<_>>();
+        guarded.lost.extend(lost);
         guarded
+    }
+}
+
+impl WrittenPlace {
+    /// What the scenario no longer shows on boards on which it ran.
+    fn lost(&self, run: &Coverage) -> Vec<Lost> {
+        let row = run.rows.iter().find(|row| row.slug == self.slug);
+        let ran = |board: &str| {
+            run.ran.contains(&FiredBy { scenario: self.scenario.clone(), board: board.to_owned() })
+        };
+        let lost = self.cells.iter().filter(|(board, _)| ran(board)).filter_map(|(board, written)| {
+            let what = missing(written, &run.cell(row?, &self.scenario, board))?;
+            let (slug, scenario) = (self.slug.clone(), Some(self.scenario.clone()));
+            Some(Lost { slug, scenario, board: board.clone(), what })
+        });
+        lost.collect()
     }
 }
 
 fn lost(row: &WrittenRow, board: &str, run: &Coverage) -> Option<Lost> {
     let shown = run.rows.iter().find(|shown| shown.slug == row.slug);
     let shown = shown.map(|shown| shown.cell(board)).unwrap_or_default();
+    let what = missing(row.cells.get(board)?, &shown)?;
+    Some(Lost { slug: row.slug.clone(), scenario: None, board: board.to_owned(), what })
+}
+
+/// What is written and not shown; nothing when all of it is.
+fn missing(written: &str, shown: &str) -> Option<Vec<String>> {
     let is_shown = |what: &str| shown.split(", ").any(|shown| shown == what);
-    let written = row.cells.get(board)?.split(", ").filter(|what| *what != "-");
-    let what: Vec<String> = written.filter(|what| !is_shown(what)).map(str::to_owned).collect();
-    (!what.is_empty()).then(|| Lost { slug: row.slug.clone(), board: board.to_owned(), what })
+    let known = |what: &&str| ["fired", "silent", "boundary"].contains(what);
+    let what = written.split(", ").filter(known).filter(|what| !is_shown(what));
+    let what: Vec<String> = what.map(str::to_owned).collect();
+    (!what.is_empty()).then_some(what)
+}
+
+/// The cells of each table, line by line.
+fn tables(text: &str) -> Vec<Vec<Vec<String>>> {
+    let cells = |line: &&str| -> Vec<String> {
+        let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
+        inner.split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let tables = lines.split(|line| !line.starts_with('|')).filter(|table| !table.is_empty());
+    tables.map(|table| table.iter().map(cells).collect()).collect()
+}
+
+/// The second table.
+fn places(table: Vec<Vec<String>>) -> Vec<WrittenPlace> {
+    let mut lines = table.into_iter();
+    let Some(head) = lines.next() else { return Vec::new() };
+    let place = |cells: Vec<String>| {
+        let scenario = linked(cells.get(1)?).pop_first()?;
+        let cells_by_board = head.iter().cloned().zip(cells.iter().cloned()).skip(2);
+        Some(WrittenPlace { slug: cells[0].clone(), scenario, cells: cells_by_board.collect() })
+    };
+    lines.skip(1).filter_map(place).collect()
 }
 
 /// The texts of a cell's links.
@@ -122,7 +186,9 @@ fn linked(cell: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::coverage::{CoverageRow, FiredBy, Shown};
+    use crate::coverage::{CoverageRow, Shown};
+
+    use hilarm_scenario::BoardsSpec;
 
     use super::*;
 
@@ -134,23 +200,73 @@ mod tests {
 
     /// A run of these scenarios on both boards.
     fn run(scenarios: &[&str], sim: Shown, qemu: Shown) -> Coverage {
-        let boards = [("sim".to_owned(), sim), ("qemu".to_owned(), qemu)];
-        let place = |board: &str| {
-            let of = |id: &&str| FiredBy { scenario: (*id).to_owned(), board: board.to_owned() };
-            scenarios.iter().map(of).collect::<Vec<_>>()
-        };
+        let boards = ["sim", "qemu"].map(str::to_owned);
+        let shown =
+            |board: &str, shown: Shown| place_of(scenarios, board).into_iter().map(move |at| (at, shown));
         let row = CoverageRow {
             slug: "sas-expired",
             kind: "built-in",
-            fired_by: place("sim"),
+            fired_by: place_of(scenarios, "sim"),
             benign_twin: true,
             boundary: Some(true),
-            boards: boards.clone().into(),
+            places: shown("sim", sim).chain(shown("qemu", qemu)).collect(),
             notes: BTreeSet::new(),
             seeded: true,
         };
-        let ran = place("sim").into_iter().chain(place("qemu")).collect();
-        Coverage { rows: vec![row], boards: boards.map(|(board, _)| board).into(), ran }
+        let ran = place_of(scenarios, "sim").into_iter().chain(place_of(scenarios, "qemu")).collect();
+        Coverage { rows: vec![row], boards: boards.into(), ran, limited: BTreeMap::new() }
+    }
+
+    fn place_of(scenarios: &[&str], board: &str) -> Vec<FiredBy> {
+        let of = |id: &&str| FiredBy { scenario: (*id).to_owned(), board: board.to_owned() };
+        scenarios.iter().map(of).collect()
+    }
+
+    /// What stands in COVERAGE.md of a run, read back.
+    fn written(run: &Coverage) -> WrittenCoverage {
+        WrittenCoverage::parse(&run.markdown()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_of_a_run_is_read_back_and_that_run_loses_nothing_of_it() {
+        let run = run(&["a/x", "a/y"], ALL, Shown { exact: false, ..ALL });
+        let written = written(&run);
+        assert_eq!(written.boards(), ["qemu", "sim"]);
+        assert_eq!(written.column("qemu"), BTreeMap::from([("sas-expired", "fired, silent")]));
+        let place = |scenario: &str| WrittenPlace {
+            slug: "sas-expired".into(),
+            scenario: scenario.into(),
+            cells: [("qemu", "fired, silent"), ("sim", "fired, silent, boundary")]
+                .map(|(board, cell)| (board.to_owned(), cell.to_owned()))
+                .into(),
+        };
+        assert_eq!(written.places, [place("a/x"), place("a/y")]);
+        let existing = ["a/x", "a/y"].map(str::to_owned).into();
+        assert_eq!(written.guard(&run, &existing), Guarded::default());
+    }
+
+    #[test]
+    fn what_one_scenario_no_longer_shows_is_lost_although_another_one_does() {
+        let whole = run(&["a/x", "a/y"], ALL, ALL);
+        let mut poorer = whole.clone();
+        let place = FiredBy { scenario: "a/y".into(), board: "qemu".into() };
+        poorer.rows[0].places.insert(place.clone(), Shown { silent: false, ..ALL });
+        let existing: BTreeSet<String> = ["a/x", "a/y"].map(str::to_owned).into();
+        let guarded = written(&whole).guard(&poorer, &existing);
+        assert_eq!(said(&guarded), ["LOST sas-expired by a/y on qemu: silent"]);
+        poorer.ran.remove(&place);
+        assert_eq!(written(&whole).guard(&poorer, &existing), Guarded::default(), "it did not run there");
+    }
+
+    #[test]
+    fn a_scenario_that_is_not_for_a_board_says_why_and_loses_nothing() {
+        let mut run = run(&["a/x"], ALL, ALL);
+        let place = FiredBy { scenario: "a/x".into(), board: "qemu".into() };
+        (run.ran.remove(&place), run.rows[0].places.remove(&place));
+        let only = BoardsSpec { only: vec!["sim".into()], reason: "too many for a desk".into() };
+        run.limited.insert("a/x".into(), only);
+        assert!(run.markdown().contains("| n/a: too many for a desk | fired, silent, boundary |"));
+        assert_eq!(written(&run).guard(&run, &["a/x".to_owned()].into()), Guarded::default());
     }
 
     fn guard(run: &Coverage) -> Guarded {

@@ -5,6 +5,7 @@
 //! says. Malice comes from scenarios only.
 
 mod ability;
+mod autopsy;
 mod clock;
 mod coverage;
 mod coverage_text;
@@ -17,6 +18,7 @@ mod matching;
 pub mod mutate;
 mod pool;
 mod provision;
+mod rendered;
 mod replay;
 pub mod report;
 mod script;
@@ -24,6 +26,7 @@ mod security_group_file;
 mod seed;
 mod service;
 mod snapshot;
+mod spare;
 mod suite;
 mod trial;
 mod trust;
@@ -38,6 +41,7 @@ pub use journal::{Entry, HarnessRecord, Header, Journal, JournalError, Line, Rec
 pub use judge::{Finding, Verdict};
 pub use pool::Pool;
 pub use provision::{ProvisionError, T0};
+pub use rendered::{OutputShape, render};
 pub use replay::{Replayed, replay};
 pub use script::ScriptError;
 pub use security_group_file::{SecurityGroupFile, SecurityGroupFileError, read_scenario};

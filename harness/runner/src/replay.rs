@@ -38,8 +38,9 @@ pub fn replay(recorded: Recorded) -> Replayed {
             }
             Entry::Harness(HarnessRecord::StepStarted { path, .. }) => step.clone_from(path),
             Entry::Harness(HarnessRecord::RunEnded { at }) => end = *at,
-            Entry::Harness(HarnessRecord::DeviceFailed { device, fault }) => {
-                findings.push(Finding::new(format!("{device}: {fault}")));
+            Entry::Harness(HarnessRecord::DeviceFailed { device, fault, verdict }) => {
+                let verdict = verdict.map(|verdict| format!("{verdict}: ")).unwrap_or_default();
+                findings.push(Finding::new(format!("{device}: {verdict}{fault}")));
             }
             Entry::Harness(HarnessRecord::RunFailed { reason }) => {
                 findings.push(Finding::new(reason.clone()));
@@ -79,4 +80,22 @@ pub fn replay(recorded: Recorded) -> Replayed {
         raised_in.get(usize::try_from(ordinal).ok()?).cloned()
     });
     Replayed { verdict, findings, alerts }
+}
+
+/// What the defender makes of a journal.
+pub(crate) fn fold(recorded: &Recorded) -> Defender {
+    let mut defender = Defender::new();
+    let mut end = recorded.header.t0;
+    for line in &recorded.lines {
+        match &line.entry {
+            Entry::Hub(record) => {
+                defender.handle(record);
+                end = record.at;
+            }
+            Entry::Harness(HarnessRecord::RunEnded { at }) => end = *at,
+            Entry::Harness(_) => {}
+        }
+    }
+    defender.finish(end);
+    defender
 }

@@ -8,6 +8,7 @@ mod coverage;
 mod elf;
 mod ending;
 mod hub;
+mod output_shapes;
 mod project;
 mod reports;
 mod security_groups;
