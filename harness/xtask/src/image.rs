@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -32,7 +32,10 @@ pub(crate) fn pack() -> Result<()> {
     let mut docker = Command::new("docker");
     docker.args(["build", "--quiet", "--tag", IMAGE, "--label", &format!("{LABEL}={hash}")]).arg(&folder);
     // The classic builder serves every engine, and needs nothing beside it.
-    process::must_run(docker.env("DOCKER_BUILDKIT", "0"))
+    process::must_run(docker.env("DOCKER_BUILDKIT", "0"))?;
+    // The one that lost its name to it would stay for ever.
+    let replaced = ["image", "prune", "--force", "--filter", &format!("label={LABEL}")];
+    process::must_run(Command::new("docker").args(replaced).stdout(Stdio::null()))
 }
 
 /// Lays out what goes into the image.
