@@ -42,6 +42,11 @@ pub(crate) fn mutate(project: &Project, args: &MutateArgs) -> anyhow::Result<u8>
         snapshots: Some(&snapshots),
         jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
     };
+    say::err(format_args!(
+        "trying mutants of every rule on {} scenarios, on {}; this takes a while",
+        scenarios.len(),
+        mutation.board.id
+    ));
     match mutation.run() {
         Ok(report) => {
             if args.all {

@@ -61,10 +61,12 @@ impl Baseline {
         self.cases.iter().any(|case| case.fires(slug))
     }
 
-    /// The scenario that is about the detection, or one that provokes it.
+    /// The scenario that is named for the detection, or one that detects or at least provokes it.
     pub(super) fn nearest(&self, slug: &str) -> Option<String> {
-        let about = self.cases.iter().find(|case| case.detects.iter().any(|known| known == slug));
-        let nearest = about.or_else(|| self.cases.iter().find(|case| case.fires(slug)))?;
+        let first = |near: &dyn Fn(&&Case) -> bool| self.cases.iter().find(near);
+        let nearest = first(&|case| case.scenario.rsplit('/').next() == Some(slug))
+            .or_else(|| first(&|case| case.detects.iter().any(|known| known == slug)))
+            .or_else(|| first(&|case| case.fires(slug)))?;
         Some(nearest.scenario.clone())
     }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use hilarm_defender::{Alert, Defender, EventKind};
+use hilarm_defender::{Alert, Defender, EventKind, Recommendation};
 use hilarm_model::{HubEvent, HubRecord, RangeRule};
 
 use super::baseline::Case;
@@ -11,6 +11,41 @@ use super::mutant::Fold;
 
 /// Whether the run is judged otherwise when these rules replace the original ones.
 pub(super) fn kills(case: &Case, fold: &Fold) -> bool {
+    let Refolded { defender, ordinals } = refold(case, fold);
+    let original = |at: u64| {
+        let handled = usize::try_from(at).ok().and_then(|at| ordinals.get(at));
+        handled.copied().unwrap_or(case.records.len() as u64)
+    };
+    let kept = |slug: &str| !fold.replaced.contains(&slug);
+    let mut alerts: Vec<Alert> = case.alerts.iter().filter(|alert| kept(alert.slug)).cloned().collect();
+    alerts.extend(defender.alerts().iter().cloned().map(|mut alert| {
+        alert.raised_by = alert.raised_by.map(original);
+        show_configured(case, &mut alert);
+        alert
+    }));
+    let recommendations = case.recommendations.iter().filter(|raised| kept(raised.slug)).cloned();
+    let mut recommendations: Vec<Recommendation> = recommendations.collect();
+    recommendations.extend(defender.recommendations().iter().cloned().map(|mut raised| {
+        raised.raised_by = original(raised.raised_by);
+        raised
+    }));
+    case.fails(&alerts, &recommendations, |slug| {
+        if kept(slug) {
+            case.considered.get(slug).copied().unwrap_or_default()
+        } else {
+            defender.considered(slug)
+        }
+    })
+}
+
+/// What the rules made of the records that concern them.
+struct Refolded {
+    defender: Defender,
+    /// By the defender's ordinals, those of the run.
+    ordinals: Vec<u64>,
+}
+
+fn refold(case: &Case, fold: &Fold) -> Refolded {
     let mut defender = Defender::with_rules(fold.rules.iter().cloned());
     let mut ordinals = Vec::new();
     for (ordinal, record) in case.records.iter().enumerate() {
@@ -20,30 +55,7 @@ pub(super) fn kills(case: &Case, fold: &Fold) -> bool {
         }
     }
     defender.finish(case.end);
-    let original = |at: u64| {
-        let handled = usize::try_from(at).ok().and_then(|at| ordinals.get(at));
-        handled.copied().unwrap_or(case.records.len() as u64)
-    };
-    let replaced = |slug: &str| fold.replaced.contains(&slug);
-    let mut alerts: Vec<_> = case.alerts.iter().filter(|alert| !replaced(alert.slug)).cloned().collect();
-    for mut alert in defender.alerts().iter().cloned() {
-        alert.raised_by = alert.raised_by.map(original);
-        show_configured(case, &mut alert);
-        alerts.push(alert);
-    }
-    let kept = case.recommendations.iter().filter(|raised| !replaced(raised.slug));
-    let mut recommendations: Vec<_> = kept.cloned().collect();
-    for mut raised in defender.recommendations().iter().cloned() {
-        raised.raised_by = original(raised.raised_by);
-        recommendations.push(raised);
-    }
-    case.fails(&alerts, &recommendations, |slug| {
-        if replaced(slug) {
-            defender.considered(slug)
-        } else {
-            case.considered.get(slug).copied().unwrap_or_default()
-        }
-    })
+    Refolded { defender, ordinals }
 }
 
 /// Lets an alert show the range that was configured: where its ends are shifted, they are not what was changed,
@@ -75,6 +87,10 @@ fn shifted<'a>(fold: &Fold, record: &'a HubRecord) -> Cow<'a, HubRecord> {
 
 /// Configuration concerns every rule, other events those that look at their kind.
 fn concerns(fold: &Fold, event: &HubEvent) -> bool {
+    let kind = EventKind::of(event);
+    if fold.blind_to.is_some() && kind == fold.blind_to {
+        return false;
+    }
     let configures = matches!(
         event,
         HubEvent::MonitoringStarted
@@ -86,5 +102,5 @@ fn concerns(fold: &Fold, event: &HubEvent) -> bool {
             | HubEvent::DefenderTuned(_)
     );
     let looks_at = |kind| fold.rules.iter().any(|rule| rule.detection.trigger.on().contains(&kind));
-    configures || EventKind::of(event).is_some_and(looks_at)
+    configures || kind.is_some_and(looks_at)
 }

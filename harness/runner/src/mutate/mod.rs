@@ -6,6 +6,7 @@
 //! the same as the original, though it is written otherwise, is named with the reason.
 
 mod baseline;
+mod equivalents;
 mod fold;
 mod mutant;
 mod operators;
@@ -61,8 +62,10 @@ impl Mutation<'_> {
                 .map(|case| (case.scenario.clone(), case.variant.to_string())),
             How::Hub(authentication) => baseline.first_failure(self, authentication, mutant.detects),
         };
-        let fate = match (killed, mutant.equivalent) {
-            (Some((scenario, variant)), _) => Fate::Killed { scenario, variant },
+        let equivalent = equivalents::reason(&mutant.rule, &mutant.change);
+        let fate = match (killed, equivalent) {
+            (Some((scenario, variant)), None) => Fate::Killed { scenario, variant },
+            (Some((scenario, variant)), Some(reason)) => Fate::Refuted { reason, scenario, variant },
             (None, Some(reason)) => Fate::Equivalent { reason },
             (None, None) => Fate::Survived { nearest: baseline.nearest(mutant.detects) },
         };

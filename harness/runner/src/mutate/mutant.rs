@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hilarm_defender::Rule;
+use hilarm_defender::{EventKind, Rule};
 use hilarm_hub::Authentication;
 use hilarm_model::{HubEvent, HubRecord};
 
@@ -15,8 +15,6 @@ pub(super) struct Mutant {
     pub(super) rule: String,
     /// What is changed, in a few words.
     pub(super) change: String,
-    /// Why nothing can tell it from the original, where nothing can.
-    pub(super) equivalent: Option<&'static str>,
     /// The detection whose scenarios are nearest to it.
     pub(super) detects: &'static str,
     pub(super) how: How,
@@ -37,7 +35,10 @@ pub(super) struct Fold {
     pub(super) replaced: Vec<&'static str>,
     /// What replaces them.
     pub(super) rules: Vec<Rule>,
+    /// What they see in place of the events, if not the events themselves.
     pub(super) shift: Option<Shift>,
+    /// What they do not see at all.
+    pub(super) blind_to: Option<EventKind>,
 }
 
 impl Fold {
@@ -49,7 +50,7 @@ impl Fold {
     /// The rules themselves.
     pub(super) fn of_all(rules: &[Rule]) -> Self {
         let replaced = rules.iter().map(|rule| rule.detection.slug).collect();
-        Self { replaced, rules: rules.to_vec(), shift: None }
+        Self { replaced, rules: rules.to_vec(), shift: None, blind_to: None }
     }
 
     /// With changed rules.
@@ -68,19 +69,33 @@ impl Fold {
         self.shift = Some(Arc::new(shift));
         self
     }
+
+    /// Without the events of a kind.
+    pub(super) fn blind_to(mut self, kind: EventKind) -> Self {
+        self.blind_to = Some(kind);
+        self
+    }
 }
 
 impl Mutant {
     /// A changed row of the catalogue.
-    pub(super) fn of_row(rule: &Rule, change: impl Into<String>, fold: Fold) -> Self {
-        let slug = rule.detection.slug;
-        Self {
-            rule: slug.to_owned(),
-            change: change.into(),
-            equivalent: None,
-            detects: slug,
-            how: How::Fold(fold),
-        }
+    pub(super) fn of_row(row: &Rule, change: impl Into<String>, fold: Fold) -> Self {
+        let slug = row.detection.slug;
+        Self { rule: slug.to_owned(), change: change.into(), detects: slug, how: How::Fold(fold) }
+    }
+
+    /// A row that sees events otherwise.
+    pub(super) fn seeing(
+        row: &Rule,
+        change: &str,
+        shift: impl Fn(&mut HubEvent) + Send + Sync + 'static,
+    ) -> Self {
+        Self::of_row(row, change, Fold::of(row).seeing(shift))
+    }
+
+    /// Something that several rows share, changed for all of them.
+    pub(super) fn of_rows(rows: &str, change: &str, detects: &'static str, fold: Fold) -> Self {
+        Self { rule: rows.to_owned(), change: change.to_owned(), detects, how: How::Fold(fold) }
     }
 
     /// A changed check of the hub.
@@ -91,12 +106,6 @@ impl Mutant {
         authentication: Authentication,
     ) -> Self {
         let rule = format!("hub: {table}");
-        Self { rule, change: change.into(), equivalent: None, detects, how: How::Hub(authentication) }
-    }
-
-    /// Named as the same as the original, for this reason.
-    pub(super) fn equivalent(mut self, reason: Option<&'static str>) -> Self {
-        self.equivalent = reason;
-        self
+        Self { rule, change: change.into(), detects, how: How::Hub(authentication) }
     }
 }

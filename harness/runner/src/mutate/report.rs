@@ -42,6 +42,15 @@ pub enum Fate {
         /// Why.
         reason: &'static str,
     },
+    /// A run does not pass with it, although it was named the same as the original.
+    Refuted {
+        /// The reason that is not true.
+        reason: &'static str,
+        /// The scenario.
+        scenario: String,
+        /// The run.
+        variant: String,
+    },
 }
 
 /// A row of the catalogue without mutants.
@@ -59,9 +68,14 @@ impl MutationReport {
         self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Survived { .. }))
     }
 
-    /// Mutants that are the same as the original.
+    /// Changes that make no other rule.
     pub fn equivalents(&self) -> impl Iterator<Item = &Tried> {
         self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Equivalent { .. }))
+    }
+
+    /// Mutants that were wrongly named the same as the original.
+    pub fn refuted(&self) -> impl Iterator<Item = &Tried> {
+        self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Refuted { .. }))
     }
 }
 
@@ -70,13 +84,14 @@ impl fmt::Display for MutationReport {
         for OutOfReach { rule, reason } in &self.out_of_reach {
             writeln!(f, "{:>12} {rule}: {reason}", "OUT OF REACH")?;
         }
-        for tried in self.equivalents().chain(self.survivors()) {
+        for tried in self.equivalents().chain(self.refuted()).chain(self.survivors()) {
             writeln!(f, "{tried}")?;
         }
-        let (all, survived, equivalent) =
-            (self.tried.len(), self.survivors().count(), self.equivalents().count());
-        let killed = all - survived - equivalent;
-        write!(f, "{all} mutants, {killed} killed, {survived} survived, {equivalent} equivalent")
+        let (equivalent, survived) = (self.equivalents().count(), self.survivors().count());
+        let mutants = self.tried.len() - equivalent;
+        let killed = mutants - survived;
+        writeln!(f, "{equivalent} more changes are equivalent, for the reasons above")?;
+        write!(f, "{mutants} mutants, {killed} killed, {survived} survived")
     }
 }
 
@@ -94,6 +109,11 @@ impl fmt::Display for Tried {
                 write!(f, "{:>12} {rule}: {change}; no scenario is about it", "SURVIVED")
             }
             Fate::Equivalent { reason } => write!(f, "{:>12} {rule}: {change}; {reason}", "EQUIVALENT"),
+            Fate::Refuted { reason, scenario, variant } => write!(
+                f,
+                "{:>12} {rule}: {change}; noticed by {scenario} ({variant}), so it is not true that {reason}",
+                "NO EQUIVALENT"
+            ),
         }
     }
 }
@@ -109,19 +129,25 @@ mod tests {
     #[test]
     fn survivors_and_equivalents_are_named_and_all_are_counted() {
         let killed = Fate::Killed { scenario: "device/x".to_owned(), variant: "main".to_owned() };
+        let (scenario, variant) = ("device/y".to_owned(), "benign".to_owned());
+        let refuted = Fate::Refuted { reason: "it comes once", scenario, variant };
         let nearest = Some("device/sas-expired".to_owned());
         let report = MutationReport {
             tried: vec![
                 tried("disabled", killed),
                 tried("severity Medium", Fate::Survived { nearest }),
                 tried("scope hub", Fate::Equivalent { reason: "there is but one" }),
+                tried("deduplication off", refuted),
             ],
             out_of_reach: vec![OutOfReach { rule: "d2c-amqp", reason: "nothing speaks it" }],
         };
         let text = "OUT OF REACH d2c-amqp: nothing speaks it\n  \
-                    EQUIVALENT sas-expired: scope hub; there is but one\n    \
+                    EQUIVALENT sas-expired: scope hub; there is but one\n\
+                    NO EQUIVALENT sas-expired: deduplication off; noticed by device/y (benign), so it is not true \
+                    that it comes once\n    \
                     SURVIVED sas-expired: severity Medium; nearest scenario device/sas-expired\n\
-                    3 mutants, 1 killed, 1 survived, 1 equivalent";
+                    1 more changes are equivalent, for the reasons above\n\
+                    3 mutants, 2 killed, 1 survived";
         assert_eq!(report.to_string(), text);
     }
 }

@@ -16,11 +16,9 @@ const A_SECOND: Duration = Duration::from_secs(1);
 
 pub(super) fn mutants() -> Vec<Mutant> {
     let hub = Authentication::default();
-    let identity =
-        Table { name: "identity", detects: "unauthorized-operations", place: |hub| &mut hub.identity };
-    let token = Table { name: "token", detects: "sas-invalid-signature", place: |hub| &mut hub.token };
-    let certificate =
-        Table { name: "certificate", detects: "x509-expired", place: |hub| &mut hub.certificate };
+    let identity = Table { name: "identity", place: |hub| &mut hub.identity };
+    let token = Table { name: "token", place: |hub| &mut hub.token };
+    let certificate = Table { name: "certificate", place: |hub| &mut hub.certificate };
     let mut mutants = identity.mutants(&hub);
     mutants.extend(token.mutants(&hub));
     mutants.extend(TOKEN_SHIFTS.iter().map(|shift| token.shifted(&hub, shift)));
@@ -29,47 +27,67 @@ pub(super) fn mutants() -> Vec<Mutant> {
     mutants
 }
 
+/// The detection that is about what a check refuses.
+fn detection_of(check: &str) -> &'static str {
+    match check {
+        "signature" => "sas-invalid-signature",
+        "expiry" => "sas-expired",
+        "thumbprint" => "x509-thumbprint-mismatch",
+        "not-after" => "x509-expired",
+        // Other refusals have no alert of their own.
+        _ => "unauthorized-operations",
+    }
+}
+
 /// A table of checks, and where it is.
 struct Table<C> {
     name: &'static str,
-    /// The detection whose scenarios are nearest.
-    detects: &'static str,
     place: fn(&mut Authentication) -> &mut Checks<C>,
 }
 
 impl<C: Clone + 'static> Table<C> {
-    fn changed(&self, hub: &Authentication, change: String, with: impl Fn(&mut Checks<C>)) -> Mutant {
+    /// The hub with the table changed; `check` is the one that it is about.
+    fn changed(
+        &self,
+        hub: &Authentication,
+        check: &str,
+        change: String,
+        with: impl Fn(&mut Checks<C>),
+    ) -> Mutant {
         let mut hub = hub.clone();
         with((self.place)(&mut hub));
-        Mutant::of_hub(self.name, change, self.detects, hub)
+        Mutant::of_hub(self.name, change, detection_of(check), hub)
     }
 
     /// What can be derived from any table.
     fn mutants(&self, hub: &Authentication) -> Vec<Mutant> {
         let checks = (self.place)(&mut hub.clone()).clone();
-        let name = |at: usize| checks.table[at].name;
-        let left_out = (0..checks.table.len()).map(|at| {
-            self.changed(hub, format!("{} not checked", name(at)), |checks| drop(checks.table.remove(at)))
+        let names: Vec<_> = checks.table.iter().map(|check| check.name).collect();
+        let left_out = names.iter().enumerate().map(|(at, name)| {
+            let change = format!("{name} not checked");
+            self.changed(hub, name, change, |checks| drop(checks.table.remove(at)))
         });
-        let mut mutants: Vec<_> = left_out.collect();
-        if checks.reading == Reading::First {
-            mutants.extend((1..checks.table.len()).map(|at| {
-                let change = format!("{} checked before {}", name(at), name(at - 1));
-                self.changed(hub, change, |checks| checks.table.swap(at - 1, at))
-            }));
-        }
+        let swapped = names.windows(2).enumerate().map(|(at, pair)| {
+            let change = format!("{} checked before {}", pair[1], pair[0]);
+            self.changed(hub, pair[1], change, |checks| checks.table.swap(at, at + 1))
+        });
         let (change, other) = match checks.reading {
             Reading::First => ("every cause named", Reading::Every),
             Reading::Every => ("only the first cause named", Reading::First),
         };
-        mutants.push(self.changed(hub, change.to_owned(), |checks| checks.reading = other));
+        let read_otherwise = self.changed(hub, names[0], change.to_owned(), |checks| checks.reading = other);
+        let mut mutants: Vec<_> = left_out.chain(std::iter::once(read_otherwise)).collect();
+        // Where every check is asked, their order is that of the causes, which nothing looks at.
+        if checks.reading == Reading::First {
+            mutants.extend(swapped);
+        }
         mutants
     }
 
     /// The table with one check to which something of the claim looks different.
     fn shifted(&self, hub: &Authentication, shift: &Shift<C>) -> Mutant {
         let &Shift { check, change, shift } = shift;
-        self.changed(hub, format!("{check}: {change}"), |checks| {
+        self.changed(hub, check, format!("{check}: {change}"), |checks| {
             for known in checks.table.iter_mut().filter(|known| known.name == check) {
                 let refuses = Arc::clone(&known.refuses);
                 *known = Check::new(known.name, move |claim: &C| {

@@ -4,11 +4,10 @@
 use std::net::Ipv4Addr;
 
 use hilarm_defender::{Boundary, Rule, Trigger};
-use hilarm_model::{AllowList, AllowRuleType, FilterAction, HubEvent, SecurityPayload};
+use hilarm_model::{AllowList, AllowRuleType, FilterAction, HubEvent};
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets};
 
 use super::super::mutant::Mutant;
-use super::seeing;
 
 pub(super) fn mutants(row: &Rule) -> Vec<Mutant> {
     match (&row.detection.trigger, row.detection.boundary) {
@@ -48,7 +47,7 @@ fn moved(networks: &[IpNet], ends: MoveEnds) -> Vec<IpNet> {
 
 fn threat_list(row: &Rule) -> Vec<Mutant> {
     let mutant = |(change, ends): (&str, MoveEnds)| {
-        seeing(row, &format!("listed network: {change}"), move |event| {
+        Mutant::seeing(row, &format!("listed network: {change}"), move |event| {
             if let HubEvent::ThreatListLoaded(list) = event {
                 list.networks = moved(&list.networks, ends);
             }
@@ -58,82 +57,78 @@ fn threat_list(row: &Rule) -> Vec<Mutant> {
 }
 
 fn allow_list(row: &Rule, rule: AllowRuleType) -> Vec<Mutant> {
-    let changed = move |change: &str, with: fn(&mut AllowList)| {
-        seeing(row, change, move |event| {
-            if let HubEvent::SecurityGroupConfigured { group, .. } = event
-                && let Some(list) = group.allow_lists.get_mut(&rule)
-            {
-                with(list);
-            }
-        })
-    };
-    let of_networks =
-        matches!(rule, AllowRuleType::ConnectionToIpNotAllowed | AllowRuleType::ConnectionFromIpNotAllowed);
     let mut mutants = vec![
-        changed("first entry not looked up", |list| match list {
+        allowing(row, rule, "first entry not looked up", |list| match list {
             AllowList::Networks(networks) => drop(networks.drain(..networks.len().min(1))),
             AllowList::Names(names) => drop(names.drain(..names.len().min(1))),
         }),
-        changed("last entry not looked up", |list| match list {
+        allowing(row, rule, "last entry not looked up", |list| match list {
             AllowList::Networks(networks) => drop(networks.pop()),
             AllowList::Names(names) => drop(names.pop()),
         }),
     ];
-    if of_networks {
-        mutants.push(changed("an empty list allows everything", |list| {
-            if *list == AllowList::Networks(Vec::new()) {
-                *list = AllowList::Networks(vec![IpNet::V4(Ipv4Net::default())]);
-            }
-        }));
-        mutants.extend(ENDS.into_iter().map(|(change, ends)| {
-            seeing(row, &format!("allowed network: {change}"), move |event| {
-                if let HubEvent::SecurityGroupConfigured { group, .. } = event
-                    && let Some(AllowList::Networks(networks)) = group.allow_lists.get_mut(&rule)
-                {
-                    *networks = moved(networks, ends);
-                }
-            })
-        }));
-    }
-    if rule == AllowRuleType::ProcessNotAllowed {
-        mutants.push(changed("no entry is a base name", |list| {
-            if let AllowList::Names(names) = list {
-                names.retain(|name| name.contains('/'));
-            }
-        }));
-        mutants.push(seeing(row, "the folder of an executable does not matter", |event| {
-            if let HubEvent::SecurityGroupConfigured { group, .. } = event
-                && let Some(AllowList::Names(names)) =
-                    group.allow_lists.get_mut(&AllowRuleType::ProcessNotAllowed)
-            {
-                let bases: Vec<_> =
-                    names.iter().filter_map(|name| name.rsplit('/').next().map(str::to_owned)).collect();
-                names.extend(bases);
-            }
-        }));
+    match rule {
+        AllowRuleType::ConnectionToIpNotAllowed | AllowRuleType::ConnectionFromIpNotAllowed => {
+            mutants.extend(networks(row, rule));
+        }
+        AllowRuleType::ProcessNotAllowed => mutants.extend(executables(row, rule)),
+        AllowRuleType::LocalUserNotAllowed => {}
     }
     mutants
 }
 
-fn network_rules(row: &Rule) -> Vec<Mutant> {
-    let changed = |change: &str, with: fn(Ipv4Net) -> u8| {
-        seeing(row, change, move |event| {
-            let HubEvent::NetworkRulesChanged(rules) = event else { return };
-            for rule in &mut rules.rules {
-                if let IpNet::V4(network) = rule.network
-                    && let Ok(other) = Ipv4Net::new(network.addr(), with(network))
-                {
-                    rule.network = IpNet::V4(other.trunc());
-                }
+/// A row to which its allow lists look different.
+fn allowing(
+    row: &Rule,
+    rule: AllowRuleType,
+    change: &str,
+    list: impl Fn(&mut AllowList) + Send + Sync + 'static,
+) -> Mutant {
+    Mutant::seeing(row, change, move |event| {
+        if let HubEvent::SecurityGroupConfigured { group, .. } = event
+            && let Some(known) = group.allow_lists.get_mut(&rule)
+        {
+            list(known);
+        }
+    })
+}
+
+fn networks(row: &Rule, rule: AllowRuleType) -> impl Iterator<Item = Mutant> {
+    let empty = allowing(row, rule, "an empty list allows everything", |list| {
+        if *list == AllowList::Networks(Vec::new()) {
+            *list = AllowList::Networks(vec![IpNet::V4(Ipv4Net::default())]);
+        }
+    });
+    let ends = ENDS.into_iter().map(move |(change, ends)| {
+        allowing(row, rule, &format!("allowed network: {change}"), move |list| {
+            if let AllowList::Networks(networks) = list {
+                *networks = moved(networks, ends);
             }
         })
-    };
+    });
+    std::iter::once(empty).chain(ends)
+}
+
+fn executables(row: &Rule, rule: AllowRuleType) -> [Mutant; 2] {
+    let no_base_names = allowing(row, rule, "no entry is a base name", |list| {
+        if let AllowList::Names(names) = list {
+            names.retain(|name| name.contains('/'));
+        }
+    });
+    let only_base_names = allowing(row, rule, "the folder of an executable does not matter", |list| {
+        if let AllowList::Names(names) = list {
+            let base = |name: &String| name.rsplit('/').next().map(str::to_owned);
+            names.extend(names.iter().filter_map(base).collect::<Vec<_>>());
+        }
+    });
+    [no_base_names, only_base_names]
+}
+
+fn network_rules(row: &Rule) -> Vec<Mutant> {
     vec![
-        changed("65,536 addresses are too many: addresses >= max", |network| {
-            network.prefix_len().saturating_sub(1)
-        }),
-        changed("131,072 addresses are not too many", |network| (network.prefix_len() + 1).min(32)),
-        seeing(row, "rules that deny count, too", |event| {
+        prefixes(row, "65,536 addresses are too many: addresses >= max", |prefix| prefix.saturating_sub(1)),
+        prefixes(row, "131,072 addresses are not too many", |prefix| (prefix + 1).min(32)),
+        Mutant::seeing(row, "rules that deny count, too", |event| {
             if let HubEvent::NetworkRulesChanged(rules) = event {
                 rules.rules.iter_mut().for_each(|rule| rule.action = FilterAction::Allow);
             }
@@ -141,9 +136,18 @@ fn network_rules(row: &Rule) -> Vec<Mutant> {
     ]
 }
 
-/// Whether a payload reports ports on which a device listens.
-pub(super) fn is_listening_ports(payload: &SecurityPayload) -> bool {
-    matches!(payload, SecurityPayload::ListeningPorts(_))
+/// A row to which the networks of rules have prefixes of other lengths.
+fn prefixes(row: &Rule, change: &str, length: fn(u8) -> u8) -> Mutant {
+    Mutant::seeing(row, change, move |event| {
+        let HubEvent::NetworkRulesChanged(rules) = event else { return };
+        for rule in &mut rules.rules {
+            if let IpNet::V4(network) = rule.network
+                && let Ok(other) = Ipv4Net::new(network.addr(), length(network.prefix_len()))
+            {
+                rule.network = IpNet::V4(other.trunc());
+            }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! The mutation operators. Each derives mutants from what a row of the catalogue, or a table of the hub, says
 //! of itself; none knows a scenario.
+//!
+//! A further operator is a file with a function from a row to its mutants, and a line in
+//! [`OF_ROWS`]. A further
+//! comparison of an event's field is a line in a table of `operands`.
 
 mod authentication;
-mod equivalents;
 mod fields;
+mod kinds;
 mod lists;
 mod operands;
 mod postures;
@@ -11,34 +15,22 @@ mod ranges;
 
 use hilarm_defender::Rule;
 
-use super::mutant::{Fold, Mutant};
+use super::mutant::Mutant;
+
+/// The operators on a single row.
+const OF_ROWS: [fn(&Rule) -> Vec<Mutant>; 6] =
+    [fields::mutants, kinds::mutants, ranges::mutants, lists::mutants, operands::mutants, postures::mutants];
+
+/// The operators on what rows share.
+const OF_ALL: [fn(&[Rule]) -> Vec<Mutant>; 2] = [fields::of_all, ranges::of_all];
 
 /// Every mutant of these rows, and of the hub's authentication.
 pub(super) fn mutants(rows: &[Rule]) -> Vec<Mutant> {
-    let mut mutants = Vec::new();
-    for row in rows {
-        mutants.extend(fields::mutants(row));
-        mutants.extend(ranges::mutants(row));
-        mutants.extend(lists::mutants(row));
-        mutants.extend(operands::mutants(row));
-        mutants.extend(postures::mutants(row));
-    }
-    mutants.extend(ranges::of_all(rows));
+    let of_row = |row| OF_ROWS.iter().flat_map(move |operator| operator(row));
+    let mut mutants: Vec<Mutant> = rows.iter().flat_map(of_row).collect();
+    mutants.extend(OF_ALL.iter().flat_map(|operator| operator(rows)));
     mutants.extend(authentication::mutants());
-    let named = |mutant: Mutant| {
-        let reason = equivalents::reason(&mutant.rule, &mutant.change);
-        mutant.equivalent(reason)
-    };
-    mutants.into_iter().map(named).collect()
-}
-
-/// A mutant of a row that changes what it gets to see.
-fn seeing(
-    row: &Rule,
-    change: &str,
-    shift: impl Fn(&mut hilarm_model::HubEvent) + Send + Sync + 'static,
-) -> Mutant {
-    Mutant::of_row(row, change, Fold::of(row).seeing(shift))
+    mutants
 }
 
 #[cfg(test)]
@@ -47,6 +39,7 @@ mod tests {
 
     use hilarm_defender::rules;
 
+    use super::super::equivalents;
     use super::*;
 
     #[test]

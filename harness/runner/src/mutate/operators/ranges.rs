@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hilarm_defender::{Rule, Trigger};
-use hilarm_model::{HubEvent, InvalidRange, RangeRule, RangeRuleType};
+use hilarm_model::{HubEvent, InvalidRange, Profile, RangeRule, RangeRuleType};
 
 use super::super::mutant::{Fold, Mutant};
 
@@ -15,7 +15,7 @@ const A_SECOND: Duration = Duration::from_secs(1);
 pub(super) fn mutants(row: &Rule) -> Vec<Mutant> {
     let Trigger::CountInWindow { rule, .. } = row.detection.trigger else { return Vec::new() };
     let end = |change: &str, with: fn(&RangeRule) -> Ruled| {
-        Mutant::of_row(row, change, Fold::of(row).seeing(move |event| configure(event, rule, with)))
+        Mutant::seeing(row, change, move |event| configure(event, rule, with))
     };
     vec![
         end("max one higher: n > max + 1", |range| {
@@ -47,34 +47,25 @@ fn configure(event: &mut HubEvent, rule: RangeRuleType, with: fn(&RangeRule) -> 
     }
 }
 
-/// Mutants of what all range rules share.
+/// Mutants of what range rules share, and of the groups that they share with allow lists.
 pub(super) fn of_all(rows: &[Rule]) -> Vec<Mutant> {
-    let count = |row: &&Rule| matches!(row.detection.trigger, Trigger::CountInWindow { .. });
-    let ranges: Vec<Rule> = rows.iter().filter(count).cloned().collect();
-    let grouped = |row: &&Rule| {
-        matches!(row.detection.trigger, Trigger::CountInWindow { .. } | Trigger::AllowList { .. })
-    };
-    let grouped: Vec<Rule> = rows.iter().filter(grouped).cloned().collect();
+    let ranges = those(rows, |trigger| matches!(trigger, Trigger::CountInWindow { .. }));
+    let grouped =
+        those(rows, |trigger| matches!(trigger, Trigger::CountInWindow { .. } | Trigger::AllowList { .. }));
+    let mutant = |change, fold| Mutant::of_rows("range rules", change, "d2c-mqtt", fold);
     let later = |by: Duration| {
-        Fold::of_all(&ranges).shifted(move |record| {
+        ranges.clone().shifted(move |record| {
             if record.event == HubEvent::MonitoringStarted {
                 record.at += by;
             }
         })
-    };
-    let mutant = |change: &str, fold| Mutant {
-        rule: "range rules".to_owned(),
-        change: change.to_owned(),
-        equivalent: None,
-        detects: "d2c-mqtt",
-        how: super::super::mutant::How::Fold(fold),
     };
     vec![
         mutant("an event on the edge belongs to the window before", later(A_MICROSECOND)),
         mutant("windows begin a second late", later(A_SECOND)),
         mutant(
             "every device is in the default group",
-            Fold::of_all(&grouped).seeing(|event| {
+            grouped.seeing(|event| {
                 if let HubEvent::DeviceRegistered { security_group, .. } = event {
                     "default".clone_into(security_group);
                 }
@@ -82,11 +73,16 @@ pub(super) fn of_all(rows: &[Rule]) -> Vec<Mutant> {
         ),
         mutant(
             "the profile is always extended",
-            Fold::of_all(&ranges).seeing(|event| {
+            ranges.clone().seeing(|event| {
                 if let HubEvent::ProfileConfigured(profile) = event {
-                    *profile = hilarm_model::Profile::Extended;
+                    *profile = Profile::Extended;
                 }
             }),
         ),
     ]
+}
+
+fn those(rows: &[Rule], wanted: fn(&Trigger) -> bool) -> Fold {
+    let wanted: Vec<Rule> = rows.iter().filter(|row| wanted(&row.detection.trigger)).cloned().collect();
+    Fold::of_all(&wanted)
 }

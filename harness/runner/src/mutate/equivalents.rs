@@ -2,8 +2,6 @@
 
 /// Rule, change, reason. `*` stands for any rest of a name.
 pub(super) const ALL: &[(&str, &str, &str)] = &[
-    ("certificate-*", "scope device", NO_DEVICE),
-    ("diagnostic-setting-*", "scope device", NO_DEVICE),
     ("identical-credentials", "scope device", NO_ENTITY),
     ("ip-filter-*", "scope device", NO_ENTITY),
     ("diagnostics-logs", "scope device", NO_ENTITY),
@@ -31,20 +29,16 @@ pub(super) const ALL: &[(&str, &str, &str)] = &[
         "a certificate that has expired is valid already: nothing comes after",
     ),
     (
-        "identical-credentials",
-        "only the first cause of a refusal counts",
-        "a thumbprint is judged first, but for disabled devices, which share with nobody",
-    ),
-    (
         "c2d-rejected-http",
         "any protocol taken for HTTPS",
         "MQTT knows no rejection, and nothing speaks AMQP yet",
     ),
     ("d2c-http", "retransmissions count", "HTTPS knows no retransmission"),
-    ("active-connections", "ICMP has connections", ONLY_TCP),
-    ("active-connections", "UDP has no connections", ONLY_TCP),
-    ("outbound-connection-not-allowed", "ICMP is a connection", ONLY_TCP),
-    ("outbound-connection-not-allowed", "UDP is no connection", ONLY_TCP),
+    ("active-connections", "ICMP is a connection", NO_ICMP),
+    ("outbound-connection-not-allowed", "ICMP is a connection", NO_ICMP),
+    ("outbound-connection-not-allowed", "multicast is a connection", "no device sends to many"),
+    ("unauthorized-operations", "a malformed user name is unauthorized", GOOD_CONNECT),
+    ("unauthorized-operations", "an unknown protocol level is unauthorized", GOOD_CONNECT),
     ("active-connections", "connections do not differ by remote port", OWN_PORT),
     ("active-connections", "connections do not differ by remote address", OWN_PORT),
     ("outbound-connection-not-allowed", "a flow without bytes sent is outbound", HEADERS),
@@ -57,17 +51,20 @@ pub(super) const ALL: &[(&str, &str, &str)] = &[
     (
         "outbound-connection-not-allowed",
         "ports on which the device listens do not matter",
-        "nothing in the virtual network connects to a device",
+        "nothing connects to a device, and none connects from a port on which it listens",
     ),
-    ("file-uploads", "failed uploads count", "the agent completes every upload that it begins"),
-    ("hub: token", "scope not checked", "the agent signs no token for another resource"),
-    ("hub: token", "signature checked before scope", "the agent signs no token for another resource"),
+    ("ip-filter-large-range", "DefenderTuned is not seen", "no scenario tunes the defender"),
+    (
+        "file-uploads",
+        "failed uploads count",
+        "the storage takes every file for which the hub gave leave in time",
+    ),
 ];
 
-const NO_DEVICE: &str = "an operation on the hub names no device";
 const NO_ENTITY: &str = "a recommendation names what it lists, not an entity";
 const NO_CREDENTIAL: &str = "the hub judges no credential of a stranger";
-const ONLY_TCP: &str = "the agent reports TCP alone";
+const NO_ICMP: &str = "no device sends ICMP";
+const GOOD_CONNECT: &str = "the agent's CONNECT is well-formed, whatever it sends afterwards";
 const OWN_PORT: &str = "each connection has a local port of its own";
 const HEADERS: &str = "a connection that a device opens has sent its headers";
 
