@@ -5,7 +5,6 @@
 //! says. Malice comes from scenarios only.
 
 mod ability;
-mod autopsy;
 mod clock;
 mod coverage;
 mod coverage_text;
@@ -26,7 +25,6 @@ mod security_group_file;
 mod seed;
 mod service;
 mod snapshot;
-mod spare;
 mod suite;
 mod trial;
 mod trust;
