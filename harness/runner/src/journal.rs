@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
+use hilarm_board::AutopsyVerdict;
 use hilarm_link::{CommandError, DeviceEvent, LogLevel};
 use hilarm_model::{DeviceId, HubRecord, Monotonic, Timestamp};
 use hilarm_network::NetworkFact;
@@ -130,6 +131,9 @@ pub enum HarnessRecord {
         device: DeviceId,
         /// Why.
         fault: String,
+        /// Of what it died, where that was found out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<AutopsyVerdict>,
     },
     /// A step did not do what it says: the run fails, whatever else happened.
     StepFailed {

@@ -16,6 +16,7 @@ use hilarm_network::{Faults, Medium};
 use hilarm_scenario::{Scenario, ScenarioFile};
 
 use crate::ability::lacking;
+use crate::autopsy;
 use crate::journal::{Entry, HarnessRecord, Header, Journal};
 use crate::judge::{
     Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, fired_without_attack,
@@ -349,6 +350,8 @@ impl Trial<'_> {
             let written = File::create(folder.join("capture.pcapng"))
                 .and_then(|mut file| world.network().write_capture(&mut file));
             written.map_err(|error| Finding::new(format!("cannot write the capture: {error}")))?;
+            let written = autopsy::of(error.as_ref()).map(|autopsy| autopsy::write(autopsy, folder));
+            written.transpose().map_err(|error| Finding::new(format!("cannot write the autopsy: {error}")))?;
         }
         let alerts = world.defender().alerts().to_vec();
         let recommendations = world.defender().recommendations().to_vec();
@@ -511,7 +514,9 @@ fn common_verdict(ran: &Ran, findings: &mut Vec<Finding>) -> Verdict {
             return Verdict::Fail;
         }
         Some(error @ (ScriptError::World(_) | ScriptError::Infra(_))) => {
-            findings.push(Finding::new(error.to_string()));
+            let autopsy = autopsy::of(ran.error.as_ref()).and(ran.folder.as_ref());
+            let autopsy = autopsy.map(|folder| format!("\nautopsy: {}", autopsy::text_path(folder).display()));
+            findings.push(Finding::new(format!("{error}{}", autopsy.unwrap_or_default())));
             return Verdict::Infra;
         }
         None => {}

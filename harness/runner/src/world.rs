@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use hilarm_adversary::{AdversaryError, AdversaryOutput, CommandAndControl};
-use hilarm_board::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
+use hilarm_board::{Autopsy, Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 use hilarm_defender::Defender;
 use hilarm_hub::{
     Authentication, Caller, Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply,
@@ -32,12 +32,14 @@ const ADVERSARY_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
     /// A device can no longer be used.
-    #[error("{device}: {fault}")]
+    #[error("{device}: {}", .autopsy.as_ref().map_or_else(|| .fault.to_string(), |found| found.summary()))]
     Device {
         /// The device.
         device: DeviceId,
         /// Why.
         fault: DeviceFault,
+        /// What was found out about it.
+        autopsy: Option<Box<Autopsy>>,
     },
     /// The adversary's broker can no longer be used.
     #[error("adversary at {endpoint}: {error}")]
@@ -447,8 +449,12 @@ impl World {
                 Ok(true)
             }
             Err(fault) => {
-                self.record(HarnessRecord::DeviceFailed { device: id.clone(), fault: fault.to_string() });
-                Err(WorldError::Device { device: id, fault })
+                // While what holds it is still there.
+                let autopsy = slot.device.autopsy().map(Box::new);
+                let verdict = autopsy.as_ref().map(|autopsy| autopsy.verdict);
+                let (device, told) = (id.clone(), fault.to_string());
+                self.record(HarnessRecord::DeviceFailed { device, fault: told, verdict });
+                Err(WorldError::Device { device: id, fault, autopsy })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The small autopsy of a device that nobody can look into: by what it said, and by what it was given. A verdict only
 //! where words carry one.
 
-use super::{Autopsy, HARD_FAULT, Heartbeat, LastGiven, PANIC, Signs};
+use super::{Autopsy, HARD_FAULT, Heartbeat, LastGiven, PANIC, Signs, in_words};
 use crate::DeviceFault;
 
 /// Draws it from the fault that ended the run and the end of the console. Nothing for a device whose end says nothing
@@ -30,7 +30,7 @@ pub(crate) fn by_words(
     }
     Some(Autopsy {
         verdict: signs.verdict(),
-        fault: fault.to_string(),
+        fault: in_words(fault),
         board: board.to_owned(),
         probe: None,
         firmware_sha256: None,

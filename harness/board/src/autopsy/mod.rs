@@ -13,6 +13,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::DeviceFault;
+
 pub(crate) use by_words::by_words;
 pub use fault_status::FaultStatus;
 pub use given::Given;
@@ -22,6 +24,17 @@ pub use verdict::{AutopsyVerdict, Heartbeat, Signs};
 /// What a firmware that gives up writes before its reason, and how the reason begins when a fault is meant.
 pub(crate) const PANIC: &str = "PANIC: ";
 pub(crate) const HARD_FAULT: &str = "hard fault";
+
+/// A fault in words, without the end of the log that it may carry.
+pub(crate) fn in_words(fault: &DeviceFault) -> String {
+    match fault {
+        DeviceFault::Silent { waited_for, limit, .. } => {
+            let (waited_for, detail) = (waited_for.clone(), String::new());
+            DeviceFault::Silent { waited_for, limit: *limit, detail }.to_string()
+        }
+        other => other.to_string(),
+    }
+}
 
 /// A 32-bit word, written in hexadecimal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +57,7 @@ impl Serialize for Word {
 pub struct Autopsy {
     /// Of what it died.
     pub verdict: AutopsyVerdict,
-    /// How that showed, in the words of the fault that ended the run.
+    /// How that showed, in the words of the fault that ended the run. What the firmware said is apart.
     pub fault: String,
     /// Id of the board.
     pub board: String,

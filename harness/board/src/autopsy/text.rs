@@ -9,37 +9,42 @@ const SUMMARY_FRAMES: usize = 4;
 const REGISTERS_PER_LINE: usize = 4;
 
 impl Autopsy {
-    /// One line: of what it died, and where.
+    /// One line: of what it died, where, and how that showed.
     pub fn headline(&self) -> String {
-        let place = self.place().map(|frame| format!(" in {}", frame.place())).unwrap_or_default();
+        let place = self.backtrace.get(self.place()).filter(|_| self.has_place());
+        let place = place.map(|frame| format!(" in {}", frame.place())).unwrap_or_default();
         let words = match self.verdict {
             AutopsyVerdict::Fault => self.processor.as_ref().and_then(|found| found.fault_status.headline()),
             AutopsyVerdict::Panic => self.signs.panic.clone(),
             _ => None,
         };
-        format!("{}{place}{}", self.verdict, words.map(|words| format!(": {words}")).unwrap_or_default())
+        // The fault of a device whose processor was looked at says less than the processor.
+        format!("{}{place}: {}", self.verdict, words.as_ref().unwrap_or(&self.fault))
     }
 
-    /// The top of the backtrace, a line each; empty when nothing is known.
-    pub fn summary(&self) -> Vec<String> {
-        let shown = self.backtrace.iter().take(SUMMARY_FRAMES).enumerate();
-        let mut lines: Vec<String> = shown.map(|(at, frame)| format!("#{at} {frame}")).collect();
-        if self.backtrace.len() > SUMMARY_FRAMES {
-            lines.push(format!("and {} more", self.backtrace.len() - SUMMARY_FRAMES));
+    /// The headline, and the backtrace from there on with a line for each call, up to a few.
+    pub fn summary(&self) -> String {
+        let mut lines = vec![self.headline()];
+        let told = self.backtrace.iter().enumerate().skip(self.place());
+        lines.extend(told.take(SUMMARY_FRAMES).map(|(at, frame)| format!("#{at} {frame}")));
+        let shown = self.place() + SUMMARY_FRAMES;
+        if self.backtrace.len() > shown {
+            lines.push(format!("and {} more", self.backtrace.len() - shown));
         }
-        lines
+        lines.join("\n")
     }
 
-    /// The call that says most: the innermost that is not the language's own, and of a panic not its report.
-    fn place(&self) -> Option<&StackFrame> {
-        match self.verdict {
-            AutopsyVerdict::Fault | AutopsyVerdict::Hang | AutopsyVerdict::Panic => {}
-            _ => return None,
-        }
+    /// Whether where the processor stood has to do with how the device died.
+    fn has_place(&self) -> bool {
+        matches!(self.verdict, AutopsyVerdict::Fault | AutopsyVerdict::Hang | AutopsyVerdict::Panic)
+    }
+
+    /// Index of the call that says most: the innermost that is not the language's own, and of a panic not its report.
+    fn place(&self) -> usize {
         let reports = |frame: &StackFrame| frame.function.ends_with(REPORTS_PANICS);
         let reported = self.backtrace.iter().position(reports).map_or(0, |at| at + 1);
-        let told = &self.backtrace[reported..];
-        told.iter().find(|frame| !is_language(&frame.function)).or(told.first())
+        let told = self.backtrace.iter().skip(reported);
+        reported + told.take_while(|frame| is_language(&frame.function)).count()
     }
 }
 
@@ -55,8 +60,7 @@ fn is_language(function: &str) -> bool {
 impl Display for Autopsy {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
-        writeln!(f, "{}", self.fault)?;
-        writeln!(f)?;
+        writeln!(f, "{}\n", self.fault)?;
         writeln!(f, "board     {}", self.board)?;
         if let Some(probe) = &self.probe {
             writeln!(f, "probe     {probe}")?;
@@ -161,5 +165,60 @@ impl Display for ProcessorState {
             Self::Halted => "halted",
             Self::LockedUp => "locked up",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autopsy::{LastGiven, by_words};
+    use crate::{DeviceFault, SourceLine, Word};
+
+    fn frame(function: &str, line: u32) -> StackFrame {
+        StackFrame {
+            pc: Word(0x100),
+            function: function.to_owned(),
+            source: Some(SourceLine { file: "src/pump.rs".to_owned(), line }),
+            inlined: false,
+            repeated: 0,
+            guessed: false,
+        }
+    }
+
+    fn panicked(functions: &[&str]) -> Autopsy {
+        let fault = DeviceFault::Panicked { message: "no water".to_owned() };
+        let autopsy = by_words("pump-board", &fault, "boot\nPANIC: no water", &LastGiven::default());
+        let backtrace = functions.iter().zip(1..).map(|(function, line)| frame(function, line)).collect();
+        Autopsy { backtrace, ..autopsy.unwrap() }
+    }
+
+    #[test]
+    fn a_panic_is_told_by_who_panicked_and_not_by_who_reported_it() {
+        let autopsy =
+            panicked(&["app::die", "__rustc::rust_begin_unwind", "core::panicking::panic_fmt", "app::pump"]);
+        assert_eq!(autopsy.headline(), "panic in app::pump (src/pump.rs:4): no water");
+        assert_eq!(panicked(&[]).headline(), "panic: no water");
+        assert_eq!(panicked(&["core::num::abs"]).headline(), "panic: no water", "that is nobody's");
+    }
+
+    #[test]
+    fn a_summary_shows_the_top_of_a_long_backtrace() {
+        let summary = panicked(&["app::a", "app::b", "app::c", "app::d", "app::e", "app::f"]).summary();
+        let lines: Vec<&str> = summary.lines().collect();
+        assert_eq!(lines[1], "#0 app::a (src/pump.rs:1)");
+        assert_eq!(lines[SUMMARY_FRAMES + 1..], ["and 2 more"]);
+    }
+
+    #[test]
+    fn a_text_leaves_out_what_is_not_known() {
+        let text = panicked(&["app::pump"]).to_string();
+        for part in
+            ["panic in app::pump", "board     pump-board", "#0  0x00000100 app::pump", "  PANIC: no water"]
+        {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        for part in ["probe  ", "heartbeat", "\nprocessor:"] {
+            assert!(!text.contains(part), "{part} in {text}");
+        }
     }
 }

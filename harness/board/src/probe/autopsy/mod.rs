@@ -16,7 +16,7 @@ use self::image::{DebugImage, Place};
 use self::snapshot::{Plan, Snapshot};
 use self::unwind::{Call, Registers, Unwound, unwind};
 use super::{ProbeError, Station};
-use crate::autopsy::{HARD_FAULT, LastGiven, PANIC};
+use crate::autopsy::{HARD_FAULT, LastGiven, PANIC, in_words};
 use crate::{
     Autopsy, AutopsyVerdict, DeviceFault, Heartbeat, Processor, ProcessorEnd, ProcessorState, Signs,
     StackFrame, Word,
@@ -74,7 +74,7 @@ pub(super) fn examine(station: &Station, scene: Scene, nudge: impl FnOnce() -> b
     }
     Autopsy {
         verdict: signs.verdict(),
-        fault: scene.fault.to_string(),
+        fault: in_words(&scene.fault),
         board: station.board().to_owned(),
         probe: Some(station.session().probe().to_owned()),
         firmware_sha256: Some(station.image().sha256().to_owned()),
