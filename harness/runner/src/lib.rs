@@ -5,6 +5,7 @@
 //! says. Malice comes from scenarios only.
 
 mod ability;
+mod autopsy;
 mod clock;
 mod coverage;
 mod coverage_text;
