@@ -19,7 +19,15 @@ pub fn root() -> PathBuf {
 /// # Panics
 /// When one does not parse: that is a failed test.
 pub fn scenarios() -> Vec<ScenarioFile> {
-    let folder = root().join("scenarios");
+    scenarios_of(&root())
+}
+
+/// All scenarios of a project, by id.
+///
+/// # Panics
+/// When one does not parse.
+pub fn scenarios_of(project: &Path) -> Vec<ScenarioFile> {
+    let folder = project.join("scenarios");
     let mut files = Vec::new();
     collect(&folder, &mut files);
     files.sort();
@@ -58,7 +66,15 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// # Panics
 /// When one does not parse.
 pub fn boards() -> Vec<Board> {
-    Board::list(&root().join("boards")).unwrap_or_else(|error| panic!("{error}"))
+    boards_of(&root())
+}
+
+/// All boards of a project, by id.
+///
+/// # Panics
+/// When one does not parse.
+pub fn boards_of(project: &Path) -> Vec<Board> {
+    Board::list(&project.join("boards")).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A board's firmware, or why there is none here. In CI there is no such reason: tests then fail.

@@ -7,8 +7,17 @@ use hilarm_board::{Backend, Board, DeviceStep, ProvisionedSpec};
 use hilarm_model::DeviceId;
 use hilarm_scenario::{Auth, EventMatch, Scenario, Step, Transport};
 
+use crate::spare::leave_out;
+use crate::variant::each_step;
+
 /// Why the scenario cannot run on the board; nothing when it can.
 pub fn lacking(scenario: &Scenario, board: &Board) -> Option<String> {
+    let mut scenario = scenario.clone();
+    leave_out(&mut scenario, board);
+    lacking_for(&scenario, board)
+}
+
+fn lacking_for(scenario: &Scenario, board: &Board) -> Option<String> {
     if let Some(reason) = scenario.left_out_of(&board.id) {
         return Some(reason.to_owned());
     }
@@ -26,10 +35,11 @@ pub fn lacking(scenario: &Scenario, board: &Board) -> Option<String> {
         return Some(reason);
     }
     if is_unlinked(board)
-        && let Some(device) = scenario.devices.keys().find(|device| !connects(&scenario.steps, device))
+        && let Some(device) = scenario.devices.keys().find(|device| is_refused_unasked(scenario, device))
     {
         return Some(format!(
-            "the scenario never connects {device}, and firmware without a link connects by itself"
+            "it changes the registration of {device}, which it never connects, and firmware without a link \
+             connects by itself"
         ));
     }
     let (limit, lived) = (board.timeouts.run?, lived(&scenario.steps));
@@ -144,21 +154,23 @@ fn on_device(step: &Step) -> Option<(&'static str, Option<DeviceStep>)> {
     })
 }
 
-fn is_unlinked(board: &Board) -> bool {
+/// Whether its firmware takes no commands.
+pub(crate) fn is_unlinked(board: &Board) -> bool {
     board.link.is_none() && board.backend != Backend::Sim
 }
 
-/// Whether a step, wherever it stands, lets the device in.
-fn connects(steps: &[Step], device: &DeviceId) -> bool {
-    steps.iter().any(|step| match step {
-        Step::Connect(connect) => connect.device == *device,
-        Step::Malicious(malicious) => {
-            connects(&malicious.attack, device) || connects(&malicious.benign, device)
-        }
-        Step::Repeat(repeat) => connects(&repeat.steps, device),
-        Step::Parallel(branches) => branches.iter().any(|steps| connects(steps, device)),
-        _ => false,
-    })
+/// Whether the device, which the steps never let connect, would be seen to be refused if it did.
+fn is_refused_unasked(scenario: &Scenario, device: &DeviceId) -> bool {
+    let (mut connects, mut changes) = (false, false);
+    each_step(&mut scenario.steps.clone(), &mut |step| match step {
+        Step::Connect(step) => connects |= step.device == *device,
+        Step::CopyKey(step) => changes |= step.device == *device,
+        Step::RotateKey(step) => changes |= step.device == *device,
+        Step::SetDevice(step) => changes |= step.device == *device,
+        Step::DeleteDevice(step) => changes |= step.device == *device,
+        _ => {}
+    });
+    changes && !connects
 }
 
 /// How long the steps let the world live, one branch after the other.
@@ -220,8 +232,9 @@ mod tests {
         let commanded = "  - connect: { device: pump-1 }\n  - disconnect: { device: pump-1 }";
         let reason = lacking(&steps(commanded), &board).unwrap();
         assert_eq!(reason, "steps[1]: disconnect needs an agent, and the firmware has no link");
-        let never = lacking(&steps("  - run_for: 10s"), &board).unwrap();
-        assert_eq!(never, "the scenario never connects pump-1, and firmware without a link connects by itself");
+        assert_eq!(lacking(&steps("  - run_for: 10s"), &board), None, "it may connect as it likes");
+        let locked_out = lacking(&steps("  - rotate_key: { device: pump-1 }"), &board).unwrap();
+        assert!(locked_out.contains("the registration of pump-1"), "{locked_out}");
         let bounded = "  - connect: { device: pump-1, attempts: 3 }";
         assert!(lacking(&steps(bounded), &board).is_some(), "nobody bounds its tries");
     }

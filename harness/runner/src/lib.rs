@@ -26,6 +26,7 @@ mod security_group_file;
 mod seed;
 mod service;
 mod snapshot;
+mod spare;
 mod suite;
 mod trial;
 mod trust;

@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hilarm_board::{Backend, Board, Device, Elf, QemuDevice, QemuError, SimDevice, UnlinkedDevice};
+use hilarm_board::{
+    Backend, Board, Capability, Device, Elf, QemuDevice, QemuError, SimDevice, UnlinkedDevice,
+};
 use hilarm_defender::{Alert, Recommendation};
 use hilarm_hub::Authentication;
 use hilarm_link::DeviceConfig;
@@ -27,6 +29,7 @@ use crate::pool::{Lease, Pool};
 use crate::provision::{Provisioned, T0, provision};
 use crate::script::{Script, ScriptError, per_million};
 use crate::snapshot::{Compared, Snapshots};
+use crate::spare::leave_out;
 use crate::variant::{BoundaryCase, Variant, benign_twin, boundary_cases};
 use crate::world::{World, WorldError};
 
@@ -141,16 +144,25 @@ impl Trial<'_> {
     }
 
     fn run_until(&self, hub: &Authentication, seen: &mut Seen<'_>) -> ControlFlow<()> {
-        let scenario = &self.file.scenario;
-        if let Some(reason) = lacking(scenario, self.board) {
+        if let Some(reason) = lacking(&self.file.scenario, self.board) {
             let skipped = self.not_run(Variant::Main, Verdict::Skipped, Finding::new(reason));
             return seen(Judged { result: skipped, ran: None, case: None });
         }
+        let mut file = self.file.clone();
+        let left_out = leave_out(&mut file.scenario, self.board);
+        let (folder, snapshots) = (self.folder.clone(), self.snapshots);
+        Trial { file: &file, folder, snapshots, ..*self }.run_all(&left_out, hub, seen)
+    }
+
+    /// The main run and its controls; what was left out is told with the main run.
+    fn run_all(&self, left_out: &[Finding], hub: &Authentication, seen: &mut Seen<'_>) -> ControlFlow<()> {
+        let scenario = &self.file.scenario;
         let main = match self.run_once(scenario, &Variant::Main, hub) {
             Ok(main) => main,
             Err(finding) => return seen(Judged::infra(self.infra(Variant::Main, finding))),
         };
-        let result = self.judge_main(&main);
+        let mut result = self.judge_main(&main);
+        result.findings.extend_from_slice(left_out);
         let passed = result.verdict == Verdict::Pass;
         seen(Judged { result, ran: Some(&main), case: None })?;
         if !passed {
@@ -267,6 +279,12 @@ impl Trial<'_> {
             }
         };
         for case in cases {
+            if case.needs_granted_time() && !self.board.capabilities.contains(&Capability::VirtualTime) {
+                let reason = "it lies at one instant, and the board lives in real time";
+                let skipped = self.not_run(case.variant.clone(), Verdict::Skipped, Finding::new(reason));
+                seen(Judged { result: skipped, ran: None, case: Some(&case) })?;
+                continue;
+            }
             match self.run_once(&case.scenario, &case.variant, hub) {
                 Ok(ran) => {
                     let result = self.judge_boundary(&case, &ran);

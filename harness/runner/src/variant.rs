@@ -76,7 +76,16 @@ pub(crate) struct BoundaryCase {
     pub(crate) more_than: usize,
 }
 
+/// Boundaries that lie where one instant ends: a device that lives at its own pace cannot be put there.
+const TO_THE_INSTANT: [&str; 3] = ["token-expiry:", "certificate-expiry:", "window:next"];
+
 impl BoundaryCase {
+    /// Whether it says something only where time is the harness's to grant.
+    pub(crate) fn needs_granted_time(&self) -> bool {
+        let Variant::Boundary { label, .. } = &self.variant else { return false };
+        TO_THE_INSTANT.iter().any(|instant| label.starts_with(instant))
+    }
+
     /// What is wrong when the detection is not on the right side.
     pub(crate) fn judge(&self, alerts: &[Alert], raised: &[Recommendation]) -> Option<Finding> {
         let Variant::Boundary { fires, .. } = self.variant else { return None };

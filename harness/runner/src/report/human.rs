@@ -35,9 +35,14 @@ impl Human {
     }
 }
 
-/// The worst of a trial's runs, the first of equals.
+/// A control that the board cannot tell anything by.
+fn is_skipped_control(run: &RunResult) -> bool {
+    run.verdict == Verdict::Skipped && run.variant != Variant::Main
+}
+
+/// The worst of a trial's runs, the first of equals. Controls that were skipped say nothing of the others.
 fn worst(trial: &TrialResult) -> Option<&RunResult> {
-    trial.runs.iter().rev().max_by_key(|run| run.verdict)
+    trial.runs.iter().rev().filter(|run| !is_skipped_control(run)).max_by_key(|run| run.verdict)
 }
 
 /// One line: verdict, scenario, board, what fired, which controls ran, time.
@@ -55,10 +60,20 @@ pub fn trial_line(style: Human, trial: &TrialResult) -> String {
     if trial.runs.iter().any(|run| run.variant == Variant::Benign) {
         told.push("benign twin".to_owned());
     }
-    match trial.runs.iter().filter(|run| matches!(run.variant, Variant::Boundary { .. })).count() {
+    let (skipped, ran): (Vec<_>, Vec<_>) = trial.runs.iter().partition(|run| is_skipped_control(run));
+    match ran.iter().filter(|run| matches!(run.variant, Variant::Boundary { .. })).count() {
         0 => {}
         1 => told.push("1 boundary".to_owned()),
         n => told.push(format!("{n} boundaries")),
+    }
+    // A run that passed has nothing to tell but what the board could not do.
+    let left_out = if main.verdict == Verdict::Pass { main.findings.len() } else { 0 };
+    for (count, one, more) in [(left_out, "step", "steps"), (skipped.len(), "boundary", "boundaries")] {
+        match count {
+            0 => {}
+            1 => told.push(format!("1 {one} skipped")),
+            n => told.push(format!("{n} {more} skipped")),
+        }
     }
     if worst.verdict != Verdict::Pass && worst.variant != Variant::Main {
         told.push(format!("in {}", worst.variant));
