@@ -386,6 +386,13 @@ impl Board {
         if !loads && self.identity.is_none() {
             return Err("`qemu` needs `config_address`, or the board a section `identity`".to_owned());
         }
+        if self.backend == Backend::Probe && self.identity.is_some() {
+            return Err(
+                "`identity` is for boards in QEMU: behind a debug probe the configuration blob goes to \
+                        `probe.config_address`"
+                    .to_owned(),
+            );
+        }
         if self.backend == Backend::Qemu && self.link.is_none() && self.identity.is_none() {
             return Err("firmware without a `link` needs a section `identity`".to_owned());
         }
@@ -525,6 +532,8 @@ mod tests {
         let error = Board::parse("x", text).unwrap_err();
         assert!(error.contains("`probe`"), "{error}");
         let probe = "probe: { vid: \"0483\", pid: \"374b\", speed_khz: 4000, config_address: 0x20020000 }\n";
+        let ignored = format!("{text}{probe}identity: {{ symbol: who_i_am }}\n");
+        assert!(Board::parse("x", &ignored).unwrap_err().contains("`probe.config_address`"));
         let board = Board::parse("x", &format!("{text}{probe}")).unwrap();
         assert_eq!(board.reset, [ResetKind::Soft, ResetKind::Nreset, ResetKind::Power]);
         let probe = board.probe.unwrap();
