@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
+use hilarm_board::{LOCAL_EXAMPLE, LOCAL_FILE};
 
 /// Hardware-in-the-loop security tests for IoT devices: real firmware, a local IoT Hub, and the Defender
 /// alerts that follow.
@@ -41,8 +43,8 @@ pub(crate) enum Command {
     /// A certificate authority that persists, for firmware that has one built in.
     #[command(subcommand)]
     Ca(CaCommand),
-    /// Boards.
-    #[command(subcommand)]
+    /// Boards: which there are, what is plugged in, and whether they work.
+    #[command(subcommand, after_long_help = LOCAL_FILE_HELP.as_str())]
     Boards(BoardsCommand),
 }
 
@@ -200,7 +202,45 @@ pub(crate) enum BoardsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Look at what is plugged in, and propose a text for `boards.local.yaml`. It never writes the file.
+    #[command(after_help = SCAN_EXIT_CODES)]
+    Scan,
+    /// Have boards boot, answer over their link, and do so again after a reset.
+    #[command(after_help = CHECK_EXIT_CODES)]
+    Check(CheckArgs),
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Boards to check; every board that works here when absent.
+    pub(crate) ids: Vec<String>,
+    /// Write what was shown to `boards/evidence/<id>.json`.
+    #[arg(long)]
+    pub(crate) attest: bool,
+    /// One JSON object a board, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const SCAN_EXIT_CODES: &str = "Exit codes:\n  \
+    0  something is plugged in\n  \
+    2  a board file or boards.local.yaml is wrong\n  \
+    4  nothing is plugged in";
+
+const CHECK_EXIT_CODES: &str = "Exit codes:\n  \
+    0  every board that was checked works\n  \
+    2  a board file or boards.local.yaml is wrong, or a board that was named does not exist\n  \
+    3  a board does not work, or one that was named cannot be used here\n  \
+    4  nothing was checked";
+
+/// The one place where the file of what is plugged in is described.
+static LOCAL_FILE_HELP: LazyLock<String> = LazyLock::new(|| {
+    let example = LOCAL_EXAMPLE.trim_end().replace('\n', "\n  ");
+    format!(
+        "{LOCAL_FILE}, beside `boards/`, says which of the things plugged in is which board. It is needed when a \
+         choice would have to be guessed, for a power hook, and for more than one board of a kind:\n\n  {example}"
+    )
+});
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaCommand {

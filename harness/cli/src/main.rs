@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Arguments, BoardsCommand, Command};
+use crate::args::{Arguments, Command};
 use crate::project::Project;
 use crate::wrong_input::is_wrong_input;
 
@@ -28,6 +28,8 @@ use crate::wrong_input::is_wrong_input;
 const SPEC_ERROR: u8 = 2;
 /// Exit code of a failure of the harness itself.
 const INFRA: u8 = 3;
+/// Exit code when there was nothing to judge.
+const NOTHING_RAN: u8 = 4;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -53,6 +55,6 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Mutate(args) => mutate::mutate(&project()?, &args),
         Command::Hub(hub) => hub::hub(&hub),
         Command::Ca(command) => ca::ca(&command),
-        Command::Boards(BoardsCommand::List { json }) => boards::list(&project()?, json),
+        Command::Boards(command) => boards::boards(&project()?, &command),
     }
 }

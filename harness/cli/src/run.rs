@@ -19,13 +19,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::RunArgs;
 use crate::commit::Commit;
 use crate::project::Project;
-use crate::say;
 use crate::wrong_input::WrongInput;
+use crate::{NOTHING_RAN, say};
 
 /// In the place of a board's id, for a file that never came to one.
 const NO_BOARD: &str = "-";
-/// Exit code when there was nothing to judge.
-const NOTHING_RAN: u8 = 4;
 /// As shells report a process ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 /// Exit codes that an interruption changes: what did not run might have failed.
@@ -36,6 +34,7 @@ pub(crate) fn run(project: &Project, given: Option<&Path>, args: &RunArgs) -> an
     let began = Instant::now();
     let mut output = Output::new(args)?;
     let junit_file = args.junit.as_deref().map(create).transpose()?;
+    let pool = Pool::new(project.local_boards()?);
     let groups = read_security_groups(&args.security_groups)?;
     let mut scenarios = Vec::new();
     let mut results = Vec::new();
@@ -64,7 +63,7 @@ pub(crate) fn run(project: &Project, given: Option<&Path>, args: &RunArgs) -> an
         folder: Some(folder.clone()),
         snapshots: Some(Snapshots::new(&project.snapshots_folder(), &project.state_folder())?),
         options: repeat_options(given, args),
-        pool: Pool::new(project.local_boards()?),
+        pool,
     };
     let stop = stop_on_ctrl_c()?;
     results.iter().for_each(|trial| output.trial(trial));

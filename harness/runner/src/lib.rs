@@ -6,6 +6,7 @@
 
 mod ability;
 mod autopsy;
+mod checkup;
 mod clock;
 mod coverage;
 mod coverage_text;
@@ -34,6 +35,7 @@ mod variant;
 mod world;
 
 pub use ability::lacking;
+pub use checkup::{Checkup, Stage};
 pub use coverage::{Coverage, CoverageError, CoverageRow, FiredBy, Shown};
 pub use coverage_text::REGENERATE;
 pub use coverage_written::{Guarded, Lost, NoTable, WrittenCoverage};

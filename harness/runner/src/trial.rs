@@ -504,7 +504,7 @@ impl Trial<'_> {
 }
 
 /// Firmware with a link lives on granted time, firmware without one at its own pace.
-fn launch(board: &Board, elf: &Elf, config: &DeviceConfig) -> Result<Box<dyn Device>, QemuError> {
+pub(crate) fn launch(board: &Board, elf: &Elf, config: &DeviceConfig) -> Result<Box<dyn Device>, QemuError> {
     Ok(match board.link {
         Some(_) => Box::new(QemuDevice::launch(board, elf, config)?),
         None => Box::new(UnlinkedDevice::launch(board, elf, config)?),

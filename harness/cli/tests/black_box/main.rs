@@ -2,6 +2,7 @@
 //! to a message and an exit code, and to an end within bounds.
 #![allow(clippy::unwrap_used, reason = "a failed assumption is a failed test")]
 
+mod boards;
 mod broken_firmware;
 mod broken_qemu;
 mod coverage;

@@ -37,6 +37,9 @@ impl Project {
         let shipped = hilarm_tests::root();
         for board in fs::read_dir(shipped.join("boards")).unwrap() {
             let path = board.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             project.write(&format!("boards/{name}"), fs::read_to_string(&path).unwrap());
         }

@@ -1,4 +1,4 @@
-//! `hilarm boards`.
+//! `hilarm boards list`.
 
 use hilarm_board::Board;
 
@@ -6,6 +6,8 @@ use crate::project::Project;
 use crate::say;
 
 pub(crate) fn list(project: &Project, json: bool) -> anyhow::Result<u8> {
+    // A wrong file of what is plugged in would else be each board's reason.
+    project.local_boards()?;
     for board in Board::list(&project.boards_folder())? {
         let usable = project.firmware(&board, None);
         if json {
