@@ -19,8 +19,8 @@ mod serial;
 mod sim;
 
 pub use autopsy::{
-    Autopsy, AutopsyVerdict, Beat, ExceptionFrame, FaultStatus, Given, Heartbeat, Processor, ProcessorState,
-    Signs, SourceLine, StackFrame, Word,
+    Autopsy, AutopsyVerdict, Beat, CoreDumpBytes, ExceptionFrame, FaultStatus, Given, Heartbeat, Processor,
+    ProcessorState, Signs, SourceLine, StackFrame, Word,
 };
 pub use descriptor::{
     Backend, Board, BoardError, Capability, ChipRegister, CoreArchitecture, EmulatorSpec, FirmwareSpec,

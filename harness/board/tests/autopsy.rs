@@ -111,7 +111,7 @@ fn assert_backtrace(autopsy: &Autopsy, calls: &[(&str, &str)]) {
 /// Reads the dump as probe-rs does, without any chip, and answers with its program counter.
 fn pc_in_dump(autopsy: &Autopsy) -> u32 {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), autopsy.core_dump.as_ref().unwrap()).unwrap();
+    std::fs::write(file.path(), &autopsy.core_dump.as_ref().unwrap().0).unwrap();
     let dump = CoreDump::load(file.path()).unwrap();
     match dump.registers.get(&RegisterId(15)).unwrap() {
         RegisterValue::U32(pc) => *pc,

@@ -26,7 +26,7 @@ pub(crate) fn write(autopsy: &Autopsy, folder: &Path) -> io::Result<()> {
     std::fs::write(text_path(folder), autopsy.to_string())?;
     let json = serde_json::to_string_pretty(autopsy).map_err(io::Error::other)?;
     std::fs::write(folder.join(JSON), json + "\n")?;
-    autopsy.core_dump.as_ref().map_or(Ok(()), |dump| std::fs::write(folder.join(CORE_DUMP), dump))
+    autopsy.core_dump.as_ref().map_or(Ok(()), |dump| std::fs::write(folder.join(CORE_DUMP), &dump.0))
 }
 
 /// Where people read it.

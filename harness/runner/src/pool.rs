@@ -1,6 +1,8 @@
 //! Boards that stay open between runs. Only boards behind a debug probe do: opening one takes an attach and perhaps
 //! a flash, while a run needs no more than a reset.
 
+#[cfg(feature = "probe")]
+use hilarm_board::probe::ProbeError;
 use hilarm_board::{Board, Device, Elf, LocalBoards};
 use hilarm_link::DeviceConfig;
 
@@ -47,10 +49,13 @@ impl Lease<'_> {
     }
 }
 
-/// As a fault in the middle of a run reads.
+/// As a fault in the middle of a run reads; a firmware that did not come up with what was found out about it.
 #[cfg(feature = "probe")]
-fn probe_error(error: &hilarm_board::probe::ProbeError) -> String {
-    error.clone().into_fault().to_string()
+fn probe_error(error: &ProbeError) -> String {
+    match error {
+        ProbeError::Boot { .. } => error.to_string(),
+        other => other.clone().into_fault().to_string(),
+    }
 }
 
 #[cfg(not(feature = "probe"))]

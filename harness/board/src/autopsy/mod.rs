@@ -83,7 +83,17 @@ pub struct Autopsy {
     pub missing: Vec<String>,
     /// Registers and memory, in probe-rs's format of core dumps.
     #[serde(skip)]
-    pub core_dump: Option<Vec<u8>>,
+    pub core_dump: Option<CoreDumpBytes>,
+}
+
+/// A core dump as its file holds it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CoreDumpBytes(pub Vec<u8>);
+
+impl fmt::Debug for CoreDumpBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 /// A processor at the moment that it was looked at.

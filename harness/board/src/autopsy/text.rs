@@ -18,8 +18,11 @@ impl Autopsy {
             AutopsyVerdict::Panic => self.signs.panic.clone(),
             _ => None,
         };
-        // The fault of a device whose processor was looked at says less than the processor.
-        format!("{}{place}: {}", self.verdict, words.as_ref().unwrap_or(&self.fault))
+        let verdict = format!("{}{place}: ", self.verdict);
+        // What the processor or the firmware says of a fault is more than how it showed.
+        let words =
+            words.unwrap_or_else(|| self.fault.strip_prefix(&verdict).unwrap_or(&self.fault).to_owned());
+        verdict + &words
     }
 
     /// The headline, and the backtrace from there on with a line for each call, up to a few.

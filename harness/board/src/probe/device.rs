@@ -17,6 +17,8 @@ use crate::{Autopsy, AutopsyVerdict, Device, DeviceFault, DeviceOutput, Doorbell
 
 /// A wire may break a moment before what held it is known to be gone.
 const AFTERMATH: Duration = Duration::from_secs(2);
+/// For a wire to be readied after a device that died.
+const RENEW_LIMIT: Duration = Duration::from_secs(2);
 
 type Home = Box<dyn FnOnce(Station) + Send>;
 
@@ -61,16 +63,25 @@ impl ProbeDevice {
 
     fn finish(&mut self) -> Option<Station> {
         let (device, mut station) = (self.device.take()?, self.station.take()?);
-        station.take_back(device.into_parts());
+        let mut parts = device.into_parts();
         // What befell a board and is not known is found out by opening it anew.
-        ((self.fault.is_none() || self.recovered) && station.rest().is_ok()).then_some(station)
+        let usable = match &self.fault {
+            None => true,
+            Some(_) => self.recovered && parts.wire.renew(RENEW_LIMIT).is_ok(),
+        };
+        station.take_back(parts);
+        (usable && station.rest().is_ok()).then_some(station)
     }
 
     fn lives(&mut self) -> Result<(&mut LinkedDevice, &Station), DeviceFault> {
         let over = || DeviceFault::Probe { error: "the run is over".to_owned() };
         let (Some(device), Some(station)) = (&mut self.device, &self.station) else { return Err(over()) };
-        match station.gone() {
-            Some(error) => Err(DeviceFault::Probe { error }),
+        if let Some(error) = station.gone() {
+            return Err(DeviceFault::Probe { error });
+        }
+        // What a dead processor is told stays in the line, and its next life would read it.
+        match station.vitals().end() {
+            Some(end) => Err(DeviceFault::Processor(end)),
             None => Ok((device, station)),
         }
     }
@@ -187,3 +198,6 @@ impl Host for ProbeHost {
         if said.is_empty() { said } else { format!("; log: {said}") }
     }
 }
+
+#[cfg(test)]
+mod tests;

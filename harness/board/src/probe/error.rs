@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::identity::Candidate;
-use crate::DeviceFault;
+use crate::{Autopsy, DeviceFault};
 
 /// Why a debug probe, or the chip behind it, did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,15 +144,20 @@ pub enum ProbeError {
     #[error("the emulated board did not start: {0}")]
     Emulator(String),
     /// The board was flashed, and its firmware did not come up.
-    #[error("the firmware did not come up: {0}")]
-    Boot(Box<DeviceFault>),
+    #[error("the firmware did not come up: {}", .autopsy.summary())]
+    Boot {
+        /// How that showed.
+        fault: Box<DeviceFault>,
+        /// What was found out about it.
+        autopsy: Box<Autopsy>,
+    },
 }
 
 impl ProbeError {
     /// The same as what befell a device in the middle of a run.
     pub fn into_fault(self) -> DeviceFault {
         match self {
-            Self::Boot(fault) => *fault,
+            Self::Boot { fault, .. } => *fault,
             other => DeviceFault::Probe { error: other.to_string() },
         }
     }

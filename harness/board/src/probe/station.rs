@@ -9,6 +9,7 @@ use probe_rs::probe::list::Lister;
 use probe_rs::probe::{DebugProbeSelector, WireProtocol};
 use probe_rs::{MemoryInterface, Permissions, Session, Target};
 
+use super::autopsy::{Scene, examine};
 use super::chips::target;
 use super::device::{ProbeDevice, ProbeHost};
 use super::emulator::Emulator;
@@ -20,6 +21,7 @@ use super::rtt;
 use super::session::{Held, ProbeSession, Watch};
 use super::vitals::{VitalSigns, Vitals};
 use super::{LogLine, ProbeError, candidates, reset};
+use crate::autopsy::LastGiven;
 use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit};
 use crate::{
     Board, Capability, ChipRegister, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire,
@@ -182,7 +184,12 @@ impl Station {
         // Silicon has a clock of its own.
         let granted = self.board.capabilities.contains(&Capability::VirtualTime);
         let boot = if granted { LinkedDevice::boot } else { LinkedDevice::boot_in_own_time };
-        let device = boot(parts, self.board.timeouts).map_err(|fault| ProbeError::Boot(fault.into()))?;
+        let device = boot(parts, self.board.timeouts).map_err(|fault| {
+            // Its wires are gone with the device that did not come to be.
+            let scene = Scene { fault: fault.clone(), given: LastGiven::default() };
+            let autopsy = Box::new(examine(&self, scene, || false));
+            ProbeError::Boot { fault: Box::new(fault), autopsy }
+        })?;
         self.read_log()?;
         Ok(ProbeDevice::new(device, self))
     }

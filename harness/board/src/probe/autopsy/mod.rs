@@ -18,8 +18,8 @@ use self::unwind::{Call, Registers, Unwound, unwind};
 use super::{ProbeError, Station};
 use crate::autopsy::{HARD_FAULT, LastGiven, PANIC, in_words};
 use crate::{
-    Autopsy, AutopsyVerdict, DeviceFault, Heartbeat, Processor, ProcessorEnd, ProcessorState, Signs,
-    StackFrame, Word,
+    Autopsy, AutopsyVerdict, CoreDumpBytes, DeviceFault, Heartbeat, Processor, ProcessorEnd, ProcessorState,
+    Signs, StackFrame, Word,
 };
 
 /// For halting, reading and giving the program one more chance.
@@ -238,11 +238,11 @@ fn frames(image: &DebugImage<'_>, calls: &[Call]) -> Vec<StackFrame> {
 }
 
 /// The dump as probe-rs stores it: its format is its own, so it writes it.
-fn packed(dump: &CoreDump, missing: &mut Vec<String>) -> Option<Vec<u8>> {
+fn packed(dump: &CoreDump, missing: &mut Vec<String>) -> Option<CoreDumpBytes> {
     let written = tempfile::tempdir().map_err(|error| error.to_string()).and_then(|folder| {
         let path = folder.path().join("core.dump");
         dump.store(&path).map_err(|error| error.to_string())?;
-        std::fs::read(&path).map_err(|error| error.to_string())
+        std::fs::read(&path).map(CoreDumpBytes).map_err(|error| error.to_string())
     });
     written.map_err(|error| missing.push(format!("the core dump: {error}"))).ok()
 }
