@@ -37,11 +37,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what is missing, build the firmware, run every scenario on `sim` and in QEMU.
+    /// Install what is missing, build the firmware, run every scenario on `sim` and on `qemu-mps2-an385`.
     Run {
         #[command(flatten)]
         consent: Consent,
-        /// Passed on to `hilarm run`.
+        /// Passed on to `hilarm run`: `-- --board qemu-mps2-an505` takes another board (`hilarm boards list` names
+        /// them).
         #[arg(last = true)]
         arguments: Vec<String>,
     },
