@@ -262,7 +262,8 @@ mod tests {
     fn a_scenario_that_is_not_for_a_board_says_why_and_loses_nothing() {
         let mut run = run(&["a/x"], ALL, ALL);
         let place = FiredBy { scenario: "a/x".into(), board: "qemu".into() };
-        (run.ran.remove(&place), run.rows[0].places.remove(&place));
+        run.ran.remove(&place);
+        run.rows[0].places.remove(&place);
         let only = BoardsSpec { only: vec!["sim".into()], reason: "too many for a desk".into() };
         run.limited.insert("a/x".into(), only);
         assert!(run.markdown().contains("| n/a: too many for a desk | fired, silent, boundary |"));

@@ -17,12 +17,15 @@ use hilarm_defender::Rule;
 
 use super::mutant::Mutant;
 
+type OfRow = fn(&Rule) -> Vec<Mutant>;
+type OfAll = fn(&[Rule]) -> Vec<Mutant>;
+
 /// The operators on a single row.
-const OF_ROWS: [fn(&Rule) -> Vec<Mutant>; 6] =
+const OF_ROWS: [OfRow; 6] =
     [fields::mutants, kinds::mutants, ranges::mutants, lists::mutants, operands::mutants, postures::mutants];
 
 /// The operators on what rows share.
-const OF_ALL: [fn(&[Rule]) -> Vec<Mutant>; 2] = [fields::of_all, ranges::of_all];
+const OF_ALL: [OfAll; 2] = [fields::of_all, ranges::of_all];
 
 /// Every mutant of these rows, and of the hub's authentication.
 pub(super) fn mutants(rows: &[Rule]) -> Vec<Mutant> {

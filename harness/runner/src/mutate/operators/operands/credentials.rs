@@ -72,11 +72,7 @@ pub(super) const REGISTERED: &[Operand] = operands! {
             RegisteredAuthentication::SelfSigned { secondary, .. } => *secondary = None,
             RegisteredAuthentication::CertificateAuthority => {}
         },
-        "primary and secondary keys are not compared crosswise":
-            if let RegisteredAuthentication::Sas { primary_sha256, secondary_sha256 } = authentication {
-                primary_sha256.insert(0, 'P');
-                secondary_sha256.insert(0, 'S');
-            },
+        "primary and secondary keys are not compared crosswise": mark_keys(authentication),
     }
 };
 
@@ -91,6 +87,14 @@ pub(super) const STATUS: &[Operand] = operands! {
 fn mistake(refused: &mut ConnectionRefused, is_of_kind: fn(&RefusalCause) -> bool, other: &RefusalCause) {
     for cause in refused.causes.iter_mut().filter(|cause| is_of_kind(cause)) {
         cause.clone_from(other);
+    }
+}
+
+/// Lets no primary key be equal to a secondary one.
+fn mark_keys(authentication: &mut RegisteredAuthentication) {
+    if let RegisteredAuthentication::Sas { primary_sha256, secondary_sha256 } = authentication {
+        primary_sha256.insert(0, 'P');
+        secondary_sha256.insert(0, 'S');
     }
 }
 
