@@ -50,7 +50,7 @@ pub(crate) fn mutate(project: &Project, args: &MutateArgs) -> anyhow::Result<u8>
     match mutation.run() {
         Ok(report) => {
             if args.all {
-                report.tried.iter().for_each(say::out);
+                report.killed().for_each(say::out);
             }
             say::out(&report);
             Ok(if report.survivors().next().is_some() { FAILED } else { 0 })

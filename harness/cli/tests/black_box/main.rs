@@ -9,6 +9,7 @@ mod coverage;
 mod elf;
 mod ending;
 mod hub;
+mod mutate;
 mod output_shapes;
 mod project;
 mod reports;

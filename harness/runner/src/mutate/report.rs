@@ -63,6 +63,11 @@ pub struct OutOfReach {
 }
 
 impl MutationReport {
+    /// Mutants that some scenario noticed, as it should.
+    pub fn killed(&self) -> impl Iterator<Item = &Tried> {
+        self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Killed { .. }))
+    }
+
     /// Mutants that no scenario noticed.
     pub fn survivors(&self) -> impl Iterator<Item = &Tried> {
         self.tried.iter().filter(|tried| matches!(tried.fate, Fate::Survived { .. }))
