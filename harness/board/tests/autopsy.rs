@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use hilarm_board::probe::{Pool, ProbeDevice};
 use hilarm_board::{
-    Autopsy, AutopsyVerdict, Board, Device, DeviceFault, Elf, Heartbeat, LocalBoards, ProcessorState,
-    Stimulus, qemu_binary, qemu_version,
+    Autopsy, AutopsyVerdict, Board, CoreArchitecture, Device, DeviceFault, Elf, Heartbeat, LocalBoards,
+    ProcessorState, Stimulus, qemu_binary, qemu_version,
 };
 use hilarm_link::{AgentConfig, Command, Credential, DeviceConfig, NetworkConfig, SasCredential, Value};
 use hilarm_model::{Monotonic, Now, Timestamp};
@@ -20,13 +20,33 @@ const STEP_LIMIT: Duration = Duration::from_secs(2);
 /// Looking, and bringing the board back.
 const AUTOPSY_LIMIT: Duration = Duration::from_secs(5);
 
-fn bench() -> Option<(Board, Elf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut board = Board::find(&root.join("boards"), "qemu-mps2-an385-probe").unwrap();
+/// The board of the shipped file, a Cortex-M3.
+fn cortex_m3() -> Board {
+    let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards");
+    let mut board = Board::find(&boards, "qemu-mps2-an385-probe").unwrap();
     board.timeouts.step = STEP_LIMIT;
+    board
+}
+
+/// Its sister with a Cortex-M33.
+fn cortex_m33() -> Board {
+    let mut board = Board { chip: Some("mps2-an505".to_owned()), ..cortex_m3() };
+    let (emulator, probe) = (board.emulator.as_mut().unwrap(), board.probe.as_mut().unwrap());
+    emulator.machine = "mps2-an505".to_owned();
+    emulator.core = CoreArchitecture::Armv8m;
+    probe.config_address = 0x3830_0000;
+    probe.chip_id.retain(|register| register.name == "CPUID");
+    probe.chip_id[0].value = 0x410F_D210;
+    let firmware = board.firmware.as_mut().unwrap();
+    firmware.triple = "thumbv8m.main-none-eabihf".to_owned();
+    firmware.target = "mps2-an505".to_owned();
+    board
+}
+
+fn bench(board: Board) -> Option<(Board, Elf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let firmware = board.firmware.clone().unwrap();
-    let path = root.join("target/firmware").join(&firmware.triple).join("release").join(&firmware.target);
-    let elf = Elf::open(&path, &firmware.triple);
+    let elf = Elf::open(&firmware.image(&root.join("target/firmware")), &firmware.triple);
     match (qemu_version(&qemu_binary()), elf) {
         (Some(_), Ok(elf)) => Some((board, elf)),
         (_, elf) => {
@@ -76,7 +96,11 @@ fn crash(by: &str) -> Stimulus {
 
 /// Has the device die, looks at it, and sees that the very same board serves the next run.
 fn died(by: &str) -> Option<(DeviceFault, Autopsy)> {
-    let (board, elf) = bench()?;
+    died_on(cortex_m3(), by)
+}
+
+fn died_on(board: Board, by: &str) -> Option<(DeviceFault, Autopsy)> {
+    let (board, elf) = bench(board)?;
     let pool = Pool::new(LocalBoards::default());
     let mut device = boot(&pool, &board, &elf);
     let process = device.station().unwrap().process_id();
@@ -214,8 +238,24 @@ fn a_starved_watchdog_is_a_reboot_caught_before_memory_is_made_anew() {
 }
 
 #[test]
+fn a_cortex_m33_is_looked_into_alike() {
+    for (by, verdict) in [
+        ("null-write", AutopsyVerdict::Fault),
+        ("panic", AutopsyVerdict::Panic),
+        ("hang", AutopsyVerdict::Hang),
+        ("watchdog", AutopsyVerdict::Reboot),
+    ] {
+        let Some((_, autopsy)) = died_on(cortex_m33(), by) else { return };
+        assert_eq!(autopsy.verdict, verdict, "{by}");
+        if verdict != AutopsyVerdict::Reboot {
+            assert_backtrace(&autopsy, &[("crash::carry_out", "firmware/device/src/crash.rs")]);
+        }
+    }
+}
+
+#[test]
 fn a_probe_that_is_pulled_out_is_a_probe_error_and_never_a_verdict_on_the_device() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(cortex_m3()) else { return };
     let pool = Pool::new(LocalBoards::default());
     let mut device = boot(&pool, &board, &elf);
     device.station().unwrap().unplug();

@@ -144,7 +144,10 @@ fn signs(
         probe_failure,
         locked_up: state == Some(ProcessorState::LockedUp),
         panic,
-        faulted: faulted || in_fault_handler || state == Some(ProcessorState::CaughtAtFault),
+        // A breakpoint instruction is a fault wherever nobody debugs.
+        faulted: faulted
+            || in_fault_handler
+            || matches!(state, Some(ProcessorState::CaughtAtFault | ProcessorState::Halted)),
         rebooted: reset || state == Some(ProcessorState::CaughtAtReset),
         interrupts_masked: taken.is_some_and(|taken| masks(&taken.dump) != 0),
         heartbeat: Heartbeat::Unknown,

@@ -208,3 +208,105 @@ fn interrupted(
     };
     Some((frame, before))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const STACK: u32 = 0x2000_0000;
+
+    fn memory(words: &[u32]) -> impl Fn(u32) -> Option<u32> {
+        move |address| words.get(address.checked_sub(STACK)? as usize / 4).copied()
+    }
+
+    fn handler(r7: u32) -> Registers {
+        let mut handler = Registers { psp: STACK + 0x40, xpsr: 0x0100_0003, ..Registers::default() };
+        (handler.r[SP], handler.r[FRAME_POINTER]) = (STACK, r7);
+        handler
+    }
+
+    /// What an entry saves: numbers that tell their place, a program counter, and a status.
+    fn saved(first: u32, xpsr: u32) -> Vec<u32> {
+        (first..first + 7).chain([xpsr]).collect()
+    }
+
+    #[test]
+    fn what_was_interrupted_is_where_the_exception_s_return_says() {
+        let words: Vec<u32> = [saved(0x10, 0x0100_0000), vec![0; 8], saved(0x30, 0x0100_0000)].concat();
+        let memory = memory(&words);
+        let (frame, before) = interrupted(&handler(5), 0xFFFF_FFF9, &memory).unwrap();
+        assert_eq!((frame.at, frame.exception, frame.lr, frame.pc), (Word(STACK), 3, Word(0x15), Word(0x16)));
+        assert_eq!((before.r[SP], before.r[LR], before.r[FRAME_POINTER]), (STACK + 0x20, 0x15, 5));
+        let (frame, before) = interrupted(&handler(5), 0xFFFF_FFFD, &memory).unwrap();
+        assert_eq!((frame.at, before.r[PC], before.r[SP]), (Word(STACK + 0x40), 0x36, STACK + 0x60));
+    }
+
+    #[test]
+    fn an_entry_that_aligned_its_stack_or_saved_more_is_left_by_as_much() {
+        let words = saved(0x10, 0x0100_0200);
+        let (_, before) = interrupted(&handler(0), 0xFFFF_FFF9, &memory(&words)).unwrap();
+        assert_eq!(before.r[SP], STACK + 0x24);
+        let words = saved(0x10, 0x0100_0000);
+        let (_, before) = interrupted(&handler(0), 0xFFFF_FFE9, &memory(&words)).unwrap();
+        assert_eq!(before.r[SP], STACK + 0x68, "with floating-point registers");
+    }
+
+    #[test]
+    fn a_frame_that_memory_does_not_hold_is_none() {
+        assert_eq!(interrupted(&handler(0), 0xFFFF_FFF9, &memory(&[0; 7])), None);
+    }
+
+    #[test]
+    fn what_a_link_register_holds_after_a_reset_returns_nowhere() {
+        assert!(is_exception_return(0xFFFF_FFF1) && is_exception_return(0xFFFF_FFBC));
+        assert!(!is_exception_return(u32::MAX) && !is_exception_return(0x0000_0101));
+    }
+
+    #[test]
+    fn only_a_function_that_was_just_entered_may_be_unknown() {
+        let mut registers = handler(0);
+        registers.r[LR] = 0x101;
+        let nothing = |_: u32| None;
+        assert_eq!(caller(registers, None, true, &nothing).map(|caller| caller.r[PC]), Some(0x101));
+        assert_eq!(caller(registers, None, false, &nothing), None);
+    }
+
+    /// A generator that needs no seed of the machine's.
+    struct Noise(u32);
+
+    impl Noise {
+        fn next(&mut self) -> u32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 17;
+            self.0 ^= self.0 << 5;
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_processor_and_a_stack_full_of_nonsense_are_unwound_to_an_end() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/firmware");
+        let Ok(bytes) = std::fs::read(folder.join("thumbv7m-none-eabi/release/mps2-an385")) else {
+            assert!(std::env::var_os("CI").is_none(), "CI must have the firmware");
+            return eprintln!("passed over: no firmware");
+        };
+        let image = DebugImage::parse(&bytes).unwrap();
+        let mut noise = Noise(0x1234_5678);
+        for round in 0..500 {
+            // Many of them are small enough to point into code, as on a real stack.
+            let words: Vec<u32> = (0..1024).map(|_| noise.next() >> (noise.next() % 16)).collect();
+            let mut start = handler(STACK + (noise.next() % 4096 & !3));
+            for register in &mut start.r {
+                *register = if *register == 0 { noise.next() % 0x0005_0000 } else { *register };
+            }
+            if round % 2 == 0 {
+                start.r[LR] = 0xFFFF_FFF9;
+            }
+            let unwound = unwind(&image, start, round % 4 == 0, &memory(&words));
+            assert!(unwound.calls.len() <= CALLS_MAX + 1);
+            unwound.calls.iter().for_each(|call| assert!(!image.places(call.lookup()).is_empty()));
+        }
+    }
+}
