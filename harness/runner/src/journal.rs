@@ -10,7 +10,7 @@ use hilarm_board::AutopsyVerdict;
 use hilarm_link::{CommandError, DeviceEvent, LogLevel};
 use hilarm_model::{DeviceId, HubRecord, Monotonic, Timestamp};
 use hilarm_network::NetworkFact;
-use hilarm_scenario::Scenario;
+use hilarm_scenario::{FeedbackOutcome, Scenario};
 use serde::{Deserialize, Serialize};
 
 /// First line of a journal: all that is needed to run the same thing again.
@@ -110,6 +110,15 @@ pub enum HarnessRecord {
         topic: String,
         /// Payload length.
         payload_bytes: u64,
+    },
+    /// The service side was told what became of a cloud-to-device message.
+    FeedbackTaken {
+        /// The device.
+        device: DeviceId,
+        /// Message id.
+        message_id: String,
+        /// What became of it.
+        outcome: FeedbackOutcome,
     },
     /// Bytes of the hub's application protocol, counted by the network and by the hub's side of it.
     BytesAccounted {

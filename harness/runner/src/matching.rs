@@ -169,6 +169,9 @@ fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
             EventMatch::NetworkConnected(wanted),
             HarnessRecord::Network { device, fact: NetworkFact::ConnectionOpened { remote, .. } },
         ) => is(&wanted.device, device) && matches_remote(wanted, IpAddr::V4(*remote.ip()), remote.port()),
+        (EventMatch::FeedbackTaken(wanted), HarnessRecord::FeedbackTaken { device, outcome, .. }) => {
+            is(&wanted.device, device) && wanted.outcome.is_none_or(|wanted| wanted == *outcome)
+        }
         (EventMatch::AdversaryReceived(wanted), HarnessRecord::AdversaryReceived { endpoint, topic, .. }) => {
             wanted.endpoint.is_none_or(|wanted| *endpoint == wanted.to_string())
                 && wanted.topic.as_ref().is_none_or(|wanted| wanted == topic)

@@ -542,6 +542,7 @@ fn kind(step: &Step) -> &'static str {
         Step::InvokeMethod(_) => "invoke_method",
         Step::PatchTags(_) => "patch_tags",
         Step::SendCloudToDevice(_) => "send_cloud_to_device",
+        Step::TakeFeedback(_) => "take_feedback",
         Step::PurgeQueue(_) => "purge_queue",
         Step::SetDevice(_) => "set_device",
         Step::DeleteDevice(_) => "delete_device",

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use hilarm_hub::{Caller, HubError, KeyName, MethodTicket, ServiceReply, ServiceRequest};
+use hilarm_hub::{Caller, Feedback, HubError, KeyName, MethodTicket, ServiceReply, ServiceRequest};
 use hilarm_link::X509Credential;
 use hilarm_model::{FilterRule, NetworkRules, ThreatList};
 use hilarm_scenario::{
-    CallerSpec, FilterAction, InvokeMethod, KeySpec, NetworkRuleSpec, PutCertificate, SendCloudToDevice, Step,
+    Acknowledgement, CallerSpec, FeedbackOutcome, FilterAction, InvokeMethod, KeySpec, NetworkRuleSpec,
+    PutCertificate, SendCloudToDevice, Step, TakeFeedback,
 };
 
+use crate::journal::HarnessRecord;
 use crate::provision::{security_group, shared_keys};
 use crate::world::World;
 
@@ -37,6 +39,7 @@ pub(crate) fn serve(
     let (by, refused, request) = match step {
         Step::InvokeMethod(invoke) => return invoke_method(invoke, world),
         Step::SendCloudToDevice(send) => return send_cloud_to_device(path, &send, world),
+        Step::TakeFeedback(take) => return take_feedback(&take, world),
         Step::PatchDesired(step) => {
             let (device, module, patch) = (step.device, step.module, step.properties.into());
             (step.caller, step.refused, ServiceRequest::PatchDesired { device, module, patch })
@@ -202,10 +205,41 @@ fn send_cloud_to_device(path: &str, send: &SendCloudToDevice, world: &mut World)
             message_id,
             device: send.device.clone(),
             payload: send.payload.clone().into_bytes(),
-            properties: BTreeMap::new(),
+            properties: acknowledgement(send.ack),
             ttl: send.ttl.map(|ttl| ttl.0),
         };
         ask(send.caller.as_deref(), send.refused, request, world)?;
     }
     Ok(Served::Done)
+}
+
+/// The property with which a sender asks for feedback.
+fn acknowledgement(wanted: Acknowledgement) -> BTreeMap<String, String> {
+    let word = match wanted {
+        Acknowledgement::None => return BTreeMap::new(),
+        Acknowledgement::Positive => "positive",
+        Acknowledgement::Negative => "negative",
+        Acknowledgement::Full => "full",
+    };
+    BTreeMap::from([("iothub-ack".to_owned(), word.to_owned())])
+}
+
+fn take_feedback(take: &TakeFeedback, world: &mut World) -> Result<Served, String> {
+    let answer = ask(take.caller.as_deref(), take.refused, ServiceRequest::TakeFeedback, world)?;
+    if let Some(ServiceReply::Feedback(told)) = answer {
+        for Feedback { device, message_id, outcome, .. } in told {
+            world.record(HarnessRecord::FeedbackTaken { device, message_id, outcome: outcome_of(outcome) });
+        }
+    }
+    Ok(Served::Done)
+}
+
+fn outcome_of(outcome: hilarm_hub::FeedbackOutcome) -> FeedbackOutcome {
+    match outcome {
+        hilarm_hub::FeedbackOutcome::Success => FeedbackOutcome::Success,
+        hilarm_hub::FeedbackOutcome::Expired => FeedbackOutcome::Expired,
+        hilarm_hub::FeedbackOutcome::DeliveryCountExceeded => FeedbackOutcome::DeliveryCountExceeded,
+        hilarm_hub::FeedbackOutcome::Rejected => FeedbackOutcome::Rejected,
+        hilarm_hub::FeedbackOutcome::Purged => FeedbackOutcome::Purged,
+    }
 }

@@ -220,6 +220,7 @@ fn of_the_harness() -> Vec<Case> {
     let opened = json!({ "connection_opened": {
         "link": 0, "local": "10.42.0.2:50000", "remote": "203.0.113.66:1883", "standing": "sink",
     }});
+    let feedback = json!({ "device": "pump-1", "message_id": "m", "outcome": "rejected" });
     let received = json!({
         "endpoint": "203.0.113.66:1883", "client_id": "bot", "topic": "loot", "payload_bytes": 1,
     });
@@ -229,6 +230,12 @@ fn of_the_harness() -> Vec<Case> {
             json!({ "device": "pump-1", "remote_address": "203.0.113.66", "remote_port": 1883 }),
             json!({ "device": "pump-2", "remote_address": "203.0.113.67", "remote_port": 443 }),
             json!({ "harness": { "network": { "device": "pump-1", "fact": opened } } }),
+        ),
+        (
+            "feedback_taken",
+            json!({ "device": "pump-1", "outcome": "rejected" }),
+            json!({ "device": "pump-2", "outcome": "success" }),
+            json!({ "harness": { "feedback_taken": feedback } }),
         ),
         (
             "adversary_received",

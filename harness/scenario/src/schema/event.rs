@@ -60,6 +60,8 @@ pub enum EventMatch {
     CloudToDeviceAbandoned(ByProtocol),
     /// A cloud-to-device message left the queue without being completed or rejected.
     CloudToDeviceDeadLettered(DeadLetterMatch),
+    /// The service was told what became of a cloud-to-device message.
+    FeedbackTaken(FeedbackMatch),
     /// The service purged a device's queue.
     QueuePurged(ByDevice),
     /// A device completed a file upload.
@@ -351,6 +353,36 @@ pub enum DeadLetter {
     Expired,
     /// It was handed out too often.
     DeliveryCountExceeded,
+    /// The queue was purged.
+    Purged,
+}
+
+/// Feedback on a cloud-to-device message.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// What became of the message.
+    #[serde(default)]
+    pub outcome: Option<FeedbackOutcome>,
+}
+
+/// What became of a cloud-to-device message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "outcome"))]
+pub enum FeedbackOutcome {
+    /// The device completed it.
+    Success,
+    /// Its time to live passed.
+    Expired,
+    /// The device gave it back too often.
+    DeliveryCountExceeded,
+    /// The device rejected it.
+    Rejected,
     /// The queue was purged.
     Purged,
 }

@@ -91,6 +91,37 @@ pub struct SendCloudToDevice {
     /// How long the hub keeps each by its calendar; the hub's default when absent.
     #[serde(default)]
     pub ttl: Option<Span>,
+    /// Of which ends the sender wants to hear, `none` by default.
+    #[serde(default)]
+    pub ack: Acknowledgement,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
+}
+
+/// The ends of a cloud-to-device message of which its sender wants feedback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-noun" = "acknowledgement"))]
+pub enum Acknowledgement {
+    /// None of them.
+    #[default]
+    None,
+    /// That the device completed it.
+    Positive,
+    /// Every other one.
+    Negative,
+    /// Whatever it is.
+    Full,
+}
+
+/// Taking the feedback that waits.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeFeedback {
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ByService, CopyKey, DeleteCertificate, DeleteDiagnosticSetting, EventMatch, InvokeMethod,
     LoadThreatIntelligence, PatchDesired, PatchTags, PutCertificate, PutDiagnosticSetting, PutSecurityGroup,
-    RotateKey, SendCloudToDevice, SetDevice, SetNetworkRules, format, one,
+    RotateKey, SendCloudToDevice, SetDevice, SetNetworkRules, TakeFeedback, format, one,
 };
 use crate::duration::Span;
 
@@ -46,6 +46,8 @@ pub enum Step {
     InvokeMethod(InvokeMethod),
     /// The service sends cloud-to-device messages.
     SendCloudToDevice(SendCloudToDevice),
+    /// The service takes the feedback on cloud-to-device messages that waits for it; none is no error.
+    TakeFeedback(TakeFeedback),
     /// The service drops every message that waits for a device.
     PurgeQueue(ByService),
     /// The service enables or disables a device.
