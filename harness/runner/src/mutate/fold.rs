@@ -23,12 +23,10 @@ pub(super) fn kills(case: &Case, fold: &Fold) -> bool {
         show_configured(case, &mut alert);
         alert
     }));
-    let recommendations = case.recommendations.iter().filter(|raised| kept(raised.slug)).cloned();
-    let mut recommendations: Vec<Recommendation> = recommendations.collect();
-    recommendations.extend(defender.recommendations().iter().cloned().map(|mut raised| {
-        raised.raised_by = original(raised.raised_by);
-        raised
-    }));
+    let mut recommendations: Vec<Recommendation> = defender.recommendations().to_vec();
+    recommendations.iter_mut().for_each(|raised| raised.raised_by = original(raised.raised_by));
+    (fold.recommending)(&mut recommendations);
+    recommendations.extend(case.recommendations.iter().filter(|raised| kept(raised.slug)).cloned());
     case.fails(&alerts, &recommendations, |slug| {
         if kept(slug) {
             case.considered.get(slug).copied().unwrap_or_default()

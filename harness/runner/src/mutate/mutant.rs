@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hilarm_defender::{EventKind, Rule};
+use hilarm_defender::{EventKind, Recommendation, Rule};
 use hilarm_hub::Authentication;
 use hilarm_model::{HubEvent, HubRecord};
 
@@ -39,6 +39,8 @@ pub(super) struct Fold {
     pub(super) shift: Option<Shift>,
     /// What they do not see at all.
     pub(super) blind_to: Option<EventKind>,
+    /// What becomes of their recommendations.
+    pub(super) recommending: fn(&mut Vec<Recommendation>),
 }
 
 impl Fold {
@@ -50,7 +52,7 @@ impl Fold {
     /// The rules themselves.
     pub(super) fn of_all(rules: &[Rule]) -> Self {
         let replaced = rules.iter().map(|rule| rule.detection.slug).collect();
-        Self { replaced, rules: rules.to_vec(), shift: None, blind_to: None }
+        Self { replaced, rules: rules.to_vec(), shift: None, blind_to: None, recommending: |_| () }
     }
 
     /// With changed rules.
@@ -73,6 +75,12 @@ impl Fold {
     /// Without the events of a kind.
     pub(super) fn blind_to(mut self, kind: EventKind) -> Self {
         self.blind_to = Some(kind);
+        self
+    }
+
+    /// With other recommendations.
+    pub(super) fn recommending(mut self, change: fn(&mut Vec<Recommendation>)) -> Self {
+        self.recommending = change;
         self
     }
 }

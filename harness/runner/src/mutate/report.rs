@@ -95,7 +95,7 @@ impl fmt::Display for MutationReport {
         let (equivalent, survived) = (self.equivalents().count(), self.survivors().count());
         let mutants = self.tried.len() - equivalent;
         let killed = mutants - survived;
-        writeln!(f, "{equivalent} more changes are equivalent, for the reasons above")?;
+        writeln!(f, "equivalent for the reasons above, and not counted: {equivalent}")?;
         write!(f, "{mutants} mutants, {killed} killed, {survived} survived")
     }
 }
@@ -151,7 +151,7 @@ mod tests {
                     NO EQUIVALENT sas-expired: deduplication off; noticed by device/y (benign), so it is not true \
                     that it comes once\n    \
                     SURVIVED sas-expired: severity Medium; nearest scenario device/sas-expired\n\
-                    1 more changes are equivalent, for the reasons above\n\
+                    equivalent for the reasons above, and not counted: 1\n\
                     3 mutants, 2 killed, 1 survived";
         assert_eq!(report.to_string(), text);
     }

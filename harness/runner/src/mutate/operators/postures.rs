@@ -2,92 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use hilarm_defender::{Boundary, Finding, Posture, Rule, Trigger, recommendation_catalogue};
+use hilarm_defender::{Boundary, Finding, Posture, RecommendationState, Rule, Trigger};
 use hilarm_model::{DeviceId, HubEvent, Tuning};
 
 use super::super::mutant::{Fold, Mutant};
 
-type Begin = fn() -> Box<dyn Posture>;
-
 pub(super) fn mutants(row: &Rule) -> Vec<Mutant> {
-    let slug = row.detection.slug;
-    let Some(at) = recommendation_catalogue().iter().position(|known| known.slug == slug) else {
-        return Vec::new();
-    };
-    let becomes = |change: &str, other: Begin| {
-        let fold = Fold::of(row).changed(|rule| {
+    let Trigger::Posture { .. } = row.detection.trigger else { return Vec::new() };
+    let never_resolved = Fold::of(row).recommending(|found| {
+        found.iter_mut().for_each(|raised| raised.state = RecommendationState::Active);
+    });
+    let mut mutants = vec![Mutant::of_row(row, "never resolved", never_resolved)];
+    if row.detection.boundary == Boundary::SharedCredentialCount {
+        let by_one = Fold::of(row).changed(|rule| {
             if let Trigger::Posture { begin, .. } = &mut rule.detection.trigger {
-                *begin = other;
+                *begin = || Box::new(Alone::default());
             }
         });
-        Mutant::of_row(row, change, fold)
-    };
-    let mut mutants = Vec::new();
-    mutants.extend(NEVER_RESOLVED.get(at).map(|other| becomes("never resolved", *other)));
-    if row.detection.boundary == Boundary::SharedCredentialCount {
-        mutants.push(becomes("one device shares a credential", alone));
-        if let Some(other) = AT_LEAST_THREE.get(at) {
-            mutants.push(becomes("two devices share none", *other));
-        }
+        mutants.push(Mutant::of_row(row, "one device shares a credential", by_one));
+        let by_three =
+            Fold::of(row).recommending(|found| found.retain(|raised| raised.finding.devices.len() > 2));
+        mutants.push(Mutant::of_row(row, "two devices share none", by_three));
     }
     mutants
-}
-
-/// By place in the catalogue: a posture begins without knowing whose it is.
-const NEVER_RESOLVED: [Begin; 4] =
-    [never_resolved::<0>, never_resolved::<1>, never_resolved::<2>, never_resolved::<3>];
-const AT_LEAST_THREE: [Begin; 1] = [at_least_three::<0>];
-
-fn never_resolved<const PLACE: usize>() -> Box<dyn Posture> {
-    Box::new(NeverResolved { original: original(PLACE), found: None })
-}
-
-fn at_least_three<const PLACE: usize>() -> Box<dyn Posture> {
-    Box::new(AtLeastThree(original(PLACE)))
-}
-
-fn alone() -> Box<dyn Posture> {
-    Box::new(Alone::default())
-}
-
-fn original(place: usize) -> Box<dyn Posture> {
-    match recommendation_catalogue().get(place).map(|row| &row.trigger) {
-        Some(Trigger::Posture { begin, .. }) => begin(),
-        _ => Box::new(Alone::default()),
-    }
-}
-
-/// What was weak once is weak for ever.
-#[derive(Debug)]
-struct NeverResolved {
-    original: Box<dyn Posture>,
-    found: Option<Finding>,
-}
-
-impl Posture for NeverResolved {
-    fn see(&mut self, event: &HubEvent, tuning: Tuning) -> bool {
-        let changed = self.original.see(event, tuning);
-        self.found = self.original.finding(tuning).or_else(|| self.found.take());
-        changed
-    }
-
-    fn finding(&self, tuning: Tuning) -> Option<Finding> {
-        self.original.finding(tuning).or_else(|| self.found.clone())
-    }
-}
-
-/// Two devices are too few.
-#[derive(Debug)]
-struct AtLeastThree(Box<dyn Posture>);
-
-impl Posture for AtLeastThree {
-    fn see(&mut self, event: &HubEvent, tuning: Tuning) -> bool {
-        self.0.see(event, tuning)
-    }
-
-    fn finding(&self, tuning: Tuning) -> Option<Finding> {
-        self.0.finding(tuning).filter(|found| found.devices.len() > 2)
-    }
 }
 
 /// Every registered device is weak, whomever it shares its credential with.
@@ -105,17 +42,5 @@ impl Posture for Alone {
 
     fn finding(&self, _: Tuning) -> Option<Finding> {
         (!self.0.is_empty()).then(|| Finding { devices: self.0.clone(), ..Finding::default() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tables_have_a_place_for_each_recommendation() {
-        let slugs: Vec<_> = recommendation_catalogue().iter().map(|row| row.slug).collect();
-        assert_eq!(slugs.len(), NEVER_RESOLVED.len());
-        assert_eq!(slugs[0], "identical-credentials");
     }
 }
