@@ -257,7 +257,7 @@ fn a_killed_emulator_is_a_probe_error_that_names_it() {
 }
 
 #[test]
-fn a_probe_that_goes_while_flashing_is_told_and_leaves_nothing_locked() {
+fn a_board_that_lost_its_probe_is_not_kept_and_the_next_lease_has_another() {
     let Some((board, elf)) = bench() else { return };
     let pool = Pool::new(LocalBoards::default());
     let device = pool.lease(&board, &elf, 1).unwrap().boot(&config("pump-1", 9)).unwrap();
@@ -331,4 +331,14 @@ fn what_a_chip_is_known_by_is_told_as_it_reads() {
     assert_eq!(read[0], ("DPIDR".to_owned(), 0x2BA0_1477));
     assert_eq!((read[1].0.as_str(), read[1].1 & 0xFF0F_FFF0), ("CPUID", 0x410F_C230));
     assert_ne!(read[1].1 & 0xF, 0, "its revision, which the board's file leaves open: {:#x}", read[1].1);
+}
+
+#[test]
+fn a_machine_that_qemu_does_not_know_is_quoted_at_once() {
+    let Some((mut board, elf)) = bench() else { return };
+    board.emulator.as_mut().unwrap().machine = "toaster".to_owned();
+    let began = Instant::now();
+    let error = open(&board, &elf).unwrap_err().to_string();
+    assert!(error.contains("QEMU ended") && error.contains("unsupported machine type"), "{error}");
+    assert!(began.elapsed() < AT_ONCE, "took {:?}", began.elapsed());
 }

@@ -30,6 +30,16 @@ impl Pool {
         Self { boards: hilarm_board::probe::Pool::new(local) }
     }
 
+    /// How many emulated boards are open, in a run or not.
+    pub fn open(&self) -> usize {
+        self.boards.open()
+    }
+
+    /// Pulls the probe out of every emulated board that is open; tells how many that were.
+    pub fn unplug(&self) -> usize {
+        self.boards.unplug()
+    }
+
     /// Waits for its turn; an error is what keeps the run from beginning.
     pub(crate) fn lease<'a>(
         &'a self,

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,26 @@ pub(super) struct Emulator {
     frames: Option<(PathBuf, PathBuf)>,
 }
 
+/// What holds an emulated board to its probe.
+#[derive(Clone, Debug)]
+pub(super) struct Plug(Weak<Mutex<Parts>>);
+
+impl Plug {
+    /// Pulls it out; tells whether anything was there that had not been pulled out before.
+    pub(super) fn pull(&self) -> bool {
+        let Some(parts) = self.0.upgrade() else { return false };
+        let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_in = parts.bridge.ended().is_none();
+        parts.bridge.stop();
+        was_in
+    }
+
+    /// Whether the board is still there.
+    pub(super) fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 #[derive(Debug)]
 struct Parts {
     bridge: Bridge,
@@ -57,7 +77,8 @@ impl Emulator {
             let at = paths(&folder);
             (at.frames_in(), at.frames_out())
         });
-        let (process, parent) = start_qemu(board, emulator, binary, folder)?;
+        let (mut process, parent) = start_qemu(board, emulator, binary, folder)?;
+        await_sockets(&mut process, &[&gdb, &qmp], limit).map_err(|error| broken(&error))?;
         let kind = match emulator.core {
             CoreArchitecture::Armv7m => CoreKind::Armv7m,
             CoreArchitecture::Armv8m => CoreKind::Armv8m,
@@ -120,6 +141,11 @@ impl Emulator {
         self.parts().bridge.stop();
     }
 
+    /// What [`unplug`](Self::unplug) needs, for somebody who must not keep it alive.
+    pub(super) fn plug(&self) -> Plug {
+        Plug(Arc::downgrade(&self.parts))
+    }
+
     /// Process id of QEMU, for tests that kill it.
     pub(super) fn process_id(&self) -> u32 {
         self.parts().process.id()
@@ -159,6 +185,26 @@ fn start_qemu(
     thread::Builder::new().name("emulator".to_owned()).spawn(body).map_err(|error| failed(&error))?;
     let process = started.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     Ok((process, parent))
+}
+
+/// Waits until QEMU listens, or has ended: a machine that it does not know would else be waited for.
+fn await_sockets(process: &mut QemuProcess, sockets: &[&PathBuf], limit: Duration) -> Result<(), String> {
+    let give_up = Instant::now() + limit;
+    while !sockets.iter().all(|socket| socket.exists()) {
+        if let Some(status) = process.exit_status() {
+            let said = process.stderr_tail();
+            return Err(format!(
+                "QEMU ended: {status}{}{said}",
+                if said.is_empty() { "" } else { "; it said: " }
+            ));
+        }
+        if Instant::now() >= give_up {
+            // Whoever connects says what for, and what became of it.
+            break;
+        }
+        thread::sleep(SOCKET_POLL);
+    }
+    Ok(())
 }
 
 /// The console on the first UART and the link on the second, as a pseudo-terminal.

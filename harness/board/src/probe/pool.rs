@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hilarm_link::DeviceConfig;
 
+use super::emulator::Plug;
 use super::{ProbeDevice, ProbeError, Station};
 use crate::{Board, Elf, LocalBoards, LocalUnit};
 
@@ -31,6 +32,8 @@ struct State {
     idle: Vec<(Place, Station)>,
     /// Units on the desk that a run has.
     taken: BTreeSet<(String, usize)>,
+    /// Of every emulated board that is open, whoever has it.
+    plugs: Vec<Plug>,
 }
 
 /// Which board of those with one id. Emulated boards have no number: they are alike.
@@ -104,6 +107,19 @@ impl Pool {
         self.shared.state().idle.len()
     }
 
+    /// How many emulated boards are open, in a run or not.
+    pub fn open(&self) -> usize {
+        self.shared.state().plugs.iter().filter(|plug| plug.is_held()).count()
+    }
+
+    /// Pulls the probe out of every emulated board that is open, in a run or not, as somebody may do to a desk; tells
+    /// how many that were.
+    pub fn unplug(&self) -> usize {
+        let plugs = self.shared.state().plugs.clone();
+        // A run that holds the lock of its board must not be held up by the pool's.
+        plugs.iter().filter(|plug| plug.pull()).count()
+    }
+
     fn turn(&self, place: Place, unit: LocalUnit) -> Turn {
         Turn { shared: Arc::clone(&self.shared), place, unit }
     }
@@ -118,7 +134,11 @@ impl Lease<'_> {
         };
         let station = match self.pool.shared.take(&turn.place, self.image) {
             Some(station) => station,
-            None => Station::open(self.board, self.image, &turn.unit)?,
+            None => {
+                let station = Station::open(self.board, self.image, &turn.unit)?;
+                self.pool.shared.note(&station);
+                station
+            }
         };
         let mut device = station.boot(config)?;
         device.return_to(Box::new(move |station| turn.give_back(station)));
@@ -162,6 +182,12 @@ impl Shared {
         // Letting go of a chip takes a moment; nobody else has to wait for it.
         drop(closed);
         found
+    }
+
+    fn note(&self, station: &Station) {
+        let mut state = self.state();
+        state.plugs.retain(Plug::is_held);
+        state.plugs.extend(station.plug());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -12,7 +12,7 @@ use probe_rs::{MemoryInterface, Permissions, Session, Target};
 use super::autopsy::{Scene, examine};
 use super::chips::target;
 use super::device::{ProbeDevice, ProbeHost};
-use super::emulator::Emulator;
+use super::emulator::{Emulator, Plug};
 use super::error::words;
 use super::flash::{Flashed, check_chip, flash, is_protection, read_register};
 use super::identity::{Candidate, Wanted, choose};
@@ -137,6 +137,10 @@ impl Station {
     /// Ends the probe bridge of an emulated board: what pulling out a probe does to one on a desk.
     pub fn unplug(&self) {
         self.emulator.iter().for_each(Emulator::unplug);
+    }
+
+    pub(super) fn plug(&self) -> Option<Plug> {
+        self.emulator.as_ref().map(Emulator::plug)
     }
 
     /// Process id of an emulated board's QEMU, for tests that kill it.

@@ -4,6 +4,7 @@
 
 mod boards;
 mod broken_firmware;
+mod broken_probe;
 mod broken_qemu;
 mod coverage;
 mod elf;
