@@ -1,5 +1,8 @@
 //! USARTs of the STM32F405 (reference manual RM0090, 30.6), for QEMU: clocks and pins are left alone, because
 //! the emulator knows neither. USART1 carries boot and panic text, USART2 the link.
+//!
+//! Each look at the status wakes QEMU's main loop, which then fights the processor for its lock: that took most of the
+//! time of a byte. So it is looked at no oftener than QEMU needs.
 
 use hilarm_device::{ReceiveRing, Registers, Transmit};
 
@@ -10,7 +13,6 @@ const STATUS: usize = 0x00;
 const DATA: usize = 0x04;
 const CONTROL_1: usize = 0x0C;
 
-const RECEIVED: u32 = 1 << 5;
 const TRANSMIT_EMPTY: u32 = 1 << 7;
 const ENABLE: u32 = 1 << 13;
 const TRANSMITTER: u32 = 1 << 3;
@@ -21,8 +23,9 @@ const RECEIVED_INTERRUPT: u32 = 1 << 5;
 static RING: ReceiveRing<4096> = ReceiveRing::new();
 
 fn send(registers: Registers, bytes: &[u8]) {
+    while registers.read(STATUS) & TRANSMIT_EMPTY == 0 {}
     for &byte in bytes {
-        while registers.read(STATUS) & TRANSMIT_EMPTY == 0 {}
+        // QEMU has passed it on when the write is over, and is ready for the next.
         registers.write(DATA, u32::from(byte));
     }
 }
@@ -65,8 +68,7 @@ pub(crate) fn received() -> &'static ReceiveRing<4096> {
 pub(crate) fn on_receive() {
     // SAFETY: reading DATA is this handler's part of the USART, and clears the interrupt.
     let registers = unsafe { Registers::at(USART2) };
-    RING.fill(|| {
-        let ready = registers.read(STATUS) & RECEIVED != 0;
-        ready.then(|| registers.read(DATA) as u8)
-    });
+    // Nothing but a byte interrupts, and another one interrupts again.
+    let mut byte = Some(registers.read(DATA) as u8);
+    RING.fill(|| byte.take());
 }
