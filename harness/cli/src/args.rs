@@ -146,7 +146,7 @@ pub(crate) struct CoverageArgs {
 }
 
 const MUTATE_EXIT_CODES: &str = "Exit codes:\n  \
-    0  some scenario notices every change that is one\n  \
+    0  each change was noticed by some scenario, or is none for the reason given\n  \
     1  a change survived, or a scenario does not pass as it is\n  \
     2  a scenario or board file is wrong\n  \
     4  there is no scenario";
