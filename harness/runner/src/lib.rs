@@ -11,6 +11,7 @@ mod clock;
 mod coverage;
 mod coverage_text;
 mod coverage_written;
+mod device_log;
 mod flows;
 mod journal;
 mod judge;

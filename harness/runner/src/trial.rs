@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::BufWriter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use hilarm_scenario::{Scenario, ScenarioFile};
 
 use crate::ability::lacking;
 use crate::autopsy;
+use crate::device_log;
 use crate::journal::{Entry, HarnessRecord, Header, Journal};
 use crate::judge::{
     Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, fired_without_attack,
@@ -344,7 +346,11 @@ impl Trial<'_> {
             hub: hub.unwrap_or_default(),
             alerts: ran.alerts.iter().map(fired).chain(ran.recommendations.iter().map(raised)).collect(),
             findings,
-            last_logs: if verdict == Verdict::Pass { Vec::new() } else { last_logs(&ran.journal) },
+            last_logs: if verdict == Verdict::Pass {
+                Vec::new()
+            } else {
+                device_log::tail(&ran.journal, LAST_LOG_LINES)
+            },
             folder: ran.folder.clone(),
             fingerprint: fingerprint(&ran.journal),
         }
@@ -369,7 +375,12 @@ impl Trial<'_> {
                 .and_then(|mut file| world.network().write_capture(&mut file));
             written.map_err(|error| Finding::new(format!("cannot write the capture: {error}")))?;
             let written = autopsy::of(error.as_ref()).map(|autopsy| autopsy::write(autopsy, folder));
-            written.transpose().map_err(|error| Finding::new(format!("cannot write the autopsy: {error}")))?;
+            written
+                .transpose()
+                .map_err(|error| Finding::new(format!("cannot write the autopsy: {error}")))?;
+            let written = File::create(folder.join(device_log::FILE))
+                .and_then(|file| device_log::write(world.journal(), &mut BufWriter::new(file)));
+            written.map_err(|error| Finding::new(format!("cannot write the devices' log: {error}")))?;
         }
         let alerts = world.defender().alerts().to_vec();
         let recommendations = world.defender().recommendations().to_vec();
@@ -533,7 +544,8 @@ fn common_verdict(ran: &Ran, findings: &mut Vec<Finding>) -> Verdict {
         }
         Some(error @ (ScriptError::World(_) | ScriptError::Infra(_))) => {
             let autopsy = autopsy::of(ran.error.as_ref()).and(ran.folder.as_ref());
-            let autopsy = autopsy.map(|folder| format!("\nautopsy: {}", autopsy::text_path(folder).display()));
+            let autopsy =
+                autopsy.map(|folder| format!("\nautopsy: {}", autopsy::text_path(folder).display()));
             findings.push(Finding::new(format!("{error}{}", autopsy.unwrap_or_default())));
             return Verdict::Infra;
         }
@@ -560,26 +572,6 @@ fn fired(alert: &Alert) -> FiredAlert {
         subject: subject_of(alert),
         severity: format!("{:?}", alert.severity),
     }
-}
-
-fn last_logs(journal: &Journal) -> Vec<String> {
-    let mut lines: Vec<String> = journal
-        .lines()
-        .iter()
-        .rev()
-        .filter_map(|line| match &line.entry {
-            Entry::Harness(HarnessRecord::DeviceLog { device, level, text }) => {
-                Some(format!("{} {device} {level:?}: {text}", line.mono))
-            }
-            Entry::Harness(HarnessRecord::DeviceEvent { device, event }) => {
-                Some(format!("{} {device} {event:?}", line.mono))
-            }
-            _ => None,
-        })
-        .take(LAST_LOG_LINES)
-        .collect();
-    lines.reverse();
-    lines
 }
 
 /// HubEvents less byte counts: TLS signatures vary in length.
