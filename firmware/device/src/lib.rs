@@ -23,6 +23,7 @@ macro_rules! unread {
 use {unread as debug, unread as info, unread as warn};
 
 mod agent;
+mod core_clock;
 #[cfg(target_os = "none")]
 mod crash;
 mod device;
@@ -50,6 +51,7 @@ mod time;
 mod tls;
 mod transport;
 
+pub use core_clock::CoreClock;
 #[cfg(target_os = "none")]
 pub use crash::start_watchdog_by;
 pub use device::{Device, Parts, banner};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::Pace;
 use crate::foreign::{AgentSpec, IdentitySpec};
 
 /// A board type, as its file says.
@@ -372,6 +373,11 @@ impl Board {
         if let Some(identity) = &mut self.identity {
             identity.resolve(project);
         }
+    }
+
+    /// Whose time devices on it live in.
+    pub fn pace(&self) -> Pace {
+        if self.capabilities.contains(&Capability::VirtualTime) { Pace::Granted } else { Pace::Real }
     }
 
     /// Whether its firmware is somebody else's.

@@ -20,10 +20,12 @@ const CORTEX_M33: &str = "thumbv8m.main-none-eabihf";
 const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
 /// Every target: the emulated ones, then those for silicon, which are compiled alone.
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 7] = [
     Target { name: "mps2-an385", triple: CORTEX_M3 },
     Target { name: "mps2-an505", triple: CORTEX_M33 },
     Target { name: "netduinoplus2", triple: CORTEX_M4F },
+    Target { name: "netduinoplus2-live", triple: CORTEX_M4F },
+    Target { name: "netduinoplus2-rtt", triple: CORTEX_M4F },
     Target { name: "nucleo-f429zi", triple: CORTEX_M4F },
     Target { name: "nrf52840-dk", triple: CORTEX_M4F },
 ];

@@ -35,6 +35,14 @@ pub struct LinkedDevice {
 }
 
 impl LinkedDevice {
+    /// Takes over a device that boots now and lives in the time that its board says.
+    pub fn boot_at(pace: Pace, parts: Parts, limits: Timeouts) -> Result<Self, DeviceFault> {
+        match pace {
+            Pace::Granted => Self::boot(parts, limits),
+            Pace::Real => Self::boot_in_own_time(parts, limits),
+        }
+    }
+
     /// Takes over a device that boots now, or has just done so with nobody reading before, and waits until it
     /// is idle for the first time. From then on the harness grants it time.
     pub fn boot(parts: Parts, limits: Timeouts) -> Result<Self, DeviceFault> {

@@ -23,9 +23,7 @@ use super::vitals::{VitalSigns, Vitals};
 use super::{LogLine, ProbeError, candidates, reset};
 use crate::autopsy::LastGiven;
 use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit};
-use crate::{
-    Board, Capability, ChipRegister, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire,
-};
+use crate::{Board, ChipRegister, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire};
 
 /// For one request that moves a few bytes.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -185,15 +183,13 @@ impl Station {
         let (session, emulator) = (self.session.clone(), self.emulator.clone());
         let host = ProbeHost::new(session, emulator, self.log.clone(), self.vitals.clone());
         let parts = Parts { host: Box::new(host), wire, frames };
-        // Silicon has a clock of its own.
-        let granted = self.board.capabilities.contains(&Capability::VirtualTime);
-        let boot = if granted { LinkedDevice::boot } else { LinkedDevice::boot_in_own_time };
-        let device = boot(parts, self.board.timeouts).map_err(|fault| {
-            // Its wires are gone with the device that did not come to be.
-            let scene = Scene { fault: fault.clone(), given: LastGiven::default() };
-            let autopsy = Box::new(examine(&self, scene, || false));
-            ProbeError::Boot { fault: Box::new(fault), autopsy }
-        })?;
+        let device =
+            LinkedDevice::boot_at(self.board.pace(), parts, self.board.timeouts).map_err(|fault| {
+                // Its wires are gone with the device that did not come to be.
+                let scene = Scene { fault: fault.clone(), given: LastGiven::default() };
+                let autopsy = Box::new(examine(&self, scene, || false));
+                ProbeError::Boot { fault: Box::new(fault), autopsy }
+            })?;
         self.read_log()?;
         Ok(ProbeDevice::new(device, self))
     }

@@ -17,7 +17,8 @@ use crate::foreign::{IdentityError, Written, written};
 use crate::linked::readiness::wait;
 use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError};
 use crate::{
-    Autopsy, Board, Device, DeviceFault, DeviceOutput, Elf, LinkVia, SerialAddress, SerialWire, Stimulus,
+    Autopsy, Board, Device, DeviceFault, DeviceOutput, Doorbell, Elf, LinkVia, Pace, SerialAddress,
+    SerialWire, Stimulus,
 };
 
 const BOOT_POLL: Duration = Duration::from_millis(20);
@@ -115,7 +116,7 @@ impl QemuDevice {
         };
         let process_id = process.id();
         let parts = Parts { host: Box::new(process), wire, frames };
-        let device = LinkedDevice::boot(parts, board.timeouts).map_err(QemuError::Boot)?;
+        let device = LinkedDevice::boot_at(board.pace(), parts, board.timeouts).map_err(QemuError::Boot)?;
         let (board, given) = (board.id.clone(), LastGiven::default());
         Ok(Self { device, process_id, board, given, fault: None })
     }
@@ -140,6 +141,14 @@ impl Device for QemuDevice {
 
     fn deadline(&self) -> Option<Monotonic> {
         self.device.deadline()
+    }
+
+    fn pace(&self) -> Pace {
+        self.device.pace()
+    }
+
+    fn listen(&mut self, bell: &Doorbell) {
+        self.device.listen(bell);
     }
 }
 
