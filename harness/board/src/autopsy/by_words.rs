@@ -1,7 +1,7 @@
 //! The small autopsy of a device that nobody can look into: by what it said, and by what it was given. A verdict only
 //! where words carry one.
 
-use super::{Autopsy, HARD_FAULT, Heartbeat, LastGiven, PANIC, Signs, in_words};
+use super::{Autopsy, HARD_FAULT, LastGiven, PANIC, Signs, in_words};
 use crate::DeviceFault;
 
 /// Draws it from the fault that ended the run and the end of the console. Nothing for a device whose end says nothing
@@ -16,7 +16,7 @@ pub(crate) fn by_words(
     match fault {
         DeviceFault::Rebooted { .. } => signs.rebooted = true,
         // Between two processes on one machine no link is lost without breaking.
-        DeviceFault::Silent { .. } => signs.heartbeat = Heartbeat::Stands,
+        DeviceFault::Silent { .. } => signs.silent = true,
         DeviceFault::Panicked { message } if message.starts_with(HARD_FAULT) => signs.faulted = true,
         DeviceFault::Panicked { message } => signs.panic = Some(message.clone()),
         _ => return None,

@@ -74,6 +74,8 @@ pub struct Signs {
     pub rebooted: bool,
     /// No interrupt can reach the firmware.
     pub interrupts_masked: bool,
+    /// It did not answer in time, over a link that cannot be lost.
+    pub silent: bool,
     /// Whether the firmware still turns.
     pub heartbeat: Heartbeat,
 }
@@ -88,7 +90,7 @@ impl Signs {
             Self { panic: Some(_), .. } => AutopsyVerdict::Panic,
             Self { faulted: true, .. } => AutopsyVerdict::Fault,
             Self { rebooted: true, .. } => AutopsyVerdict::Reboot,
-            Self { heartbeat: Heartbeat::Stands, .. } => AutopsyVerdict::Hang,
+            Self { heartbeat: Heartbeat::Stands, .. } | Self { silent: true, .. } => AutopsyVerdict::Hang,
             // A main loop sleeps with interrupts masked too, so the mask says something only where nothing else does.
             Self { heartbeat: Heartbeat::Unknown, interrupts_masked: true, .. } => AutopsyVerdict::Hang,
             Self { heartbeat: Heartbeat::Moves | Heartbeat::Unknown, .. } => AutopsyVerdict::LinkLost,
@@ -116,6 +118,7 @@ mod tests {
         assert_eq!(verdict(Signs { rebooted: true, ..none.clone() }), AutopsyVerdict::Reboot);
         assert_eq!(verdict(Signs { heartbeat: Heartbeat::Stands, ..none.clone() }), AutopsyVerdict::Hang);
         assert_eq!(verdict(Signs { heartbeat: Heartbeat::Moves, ..none.clone() }), AutopsyVerdict::LinkLost);
+        assert_eq!(verdict(Signs { silent: true, ..none.clone() }), AutopsyVerdict::Hang);
         assert_eq!(verdict(none), AutopsyVerdict::LinkLost);
     }
 

@@ -1,5 +1,5 @@
 //! One thread owns probe-rs's session with a chip. Everybody else sends it requests; each is bounded, and each
-//! error says what it waited for. Between requests the thread carries RTT.
+//! error says what it waited for. Between requests the thread carries RTT and looks whether the program still runs.
 //!
 //! A probe that vanishes must not take anybody with it: the driver of probe-rs may wait for ever for an answer that
 //! no longer comes, so nobody waits for the thread longer than a request's limit, and an owner that finds it stuck

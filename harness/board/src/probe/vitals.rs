@@ -70,6 +70,8 @@ pub(super) struct Vitals(Option<Watched>);
 #[derive(Debug)]
 struct Watched {
     heartbeat: Option<u64>,
+    /// Whether its debug registers are known.
+    tells_its_end: bool,
     signs: VitalSigns,
     began: Instant,
     next: Instant,
@@ -84,15 +86,18 @@ impl Vitals {
         signs: &VitalSigns,
     ) -> Result<Self, probe_rs::Error> {
         *signs.seen() = Seen::default();
-        if !is_cortex_m(core) {
-            return Ok(Self(None));
+        let tells_its_end = is_cortex_m(core);
+        if tells_its_end {
+            // A core that catches nothing is found out by its silence.
+            for condition in [VectorCatchCondition::HardFault, VectorCatchCondition::CoreReset] {
+                let _ = core.enable_vector_catch(condition);
+            }
+            // What an earlier halt left there would be taken for the next one's cause; a written one clears.
+            core.write_word_32(DFSR, 0x1F)?;
         }
-        core.enable_vector_catch(VectorCatchCondition::HardFault)?;
-        core.enable_vector_catch(VectorCatchCondition::CoreReset)?;
-        // What an earlier halt left there would be taken for the next one's cause; a written one clears.
-        core.write_word_32(DFSR, 0x1F)?;
         let began = Instant::now();
-        Ok(Self(Some(Watched { heartbeat, signs: signs.clone(), began, next: began + PAUSE })))
+        let (signs, next) = (signs.clone(), began + PAUSE);
+        Ok(Self(Some(Watched { heartbeat, tells_its_end, signs, began, next })))
     }
 
     /// How long the thread may wait for a request before it looks.
@@ -124,8 +129,10 @@ impl Watched {
             let since = now.duration_since(self.began).as_millis();
             self.signs.add(u64::try_from(since).unwrap_or(u64::MAX), core.read_word_32(address)?);
         }
-        let end = how_it_ended(core)?;
-        self.signs.seen().end = end;
+        if self.tells_its_end {
+            let end = how_it_ended(core)?;
+            self.signs.seen().end = end;
+        }
         Ok(())
     }
 }

@@ -75,13 +75,17 @@ impl<'a> DebugImage<'a> {
             (Some(outermost), Some(name)) if !outermost.function.contains("::") => {
                 name.clone_into(&mut outermost.function);
             }
-            (None, name) => {
-                let function = name.map_or_else(|| format!("{address:#010x}"), str::to_owned);
-                places.push(Place { function, source: None, inlined: false });
+            (None, Some(name)) => {
+                places.push(Place { function: name.to_owned(), source: None, inlined: false });
             }
             _ => {}
         }
-        places.retain(|place| !place.function.is_empty());
+        for place in places.iter_mut().filter(|place| place.function.is_empty()) {
+            place.function = format!("{address:#010x}");
+        }
+        if places.is_empty() {
+            places.push(Place { function: format!("{address:#010x}"), source: None, inlined: false });
+        }
         places
     }
 

@@ -150,7 +150,7 @@ fn signs(
             || matches!(state, Some(ProcessorState::CaughtAtFault | ProcessorState::Halted)),
         rebooted: reset || state == Some(ProcessorState::CaughtAtReset),
         interrupts_masked: taken.is_some_and(|taken| masks(&taken.dump) != 0),
-        heartbeat: Heartbeat::Unknown,
+        ..Signs::default()
     }
 }
 

@@ -297,7 +297,7 @@ mod tests {
         for round in 0..500 {
             // Many of them are small enough to point into code, as on a real stack.
             let words: Vec<u32> = (0..1024).map(|_| noise.next() >> (noise.next() % 16)).collect();
-            let mut start = handler(STACK + (noise.next() % 4096 & !3));
+            let mut start = handler(STACK + 4 * (noise.next() % 1024));
             for register in &mut start.r {
                 *register = if *register == 0 { noise.next() % 0x0005_0000 } else { *register };
             }
