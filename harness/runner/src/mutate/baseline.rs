@@ -9,7 +9,8 @@ use hilarm_hub::Authentication;
 use hilarm_model::{HubRecord, Timestamp};
 use hilarm_scenario::{Expect, ScenarioFile};
 
-use super::{Mutation, in_parallel};
+use super::mutant::Fold;
+use super::{Mutation, fold, in_parallel};
 use crate::judge::{Verdict, compare_alerts, compare_recommendations, fired_without_attack, snapshot_text};
 use crate::longer::ended;
 use crate::snapshot::Snapshots;
@@ -66,9 +67,17 @@ impl Baseline {
     pub(super) fn nearest(&self, slug: &str) -> Option<String> {
         let first = |near: &dyn Fn(&&Case) -> bool| self.cases.iter().find(near);
         let nearest = first(&|case| case.scenario.rsplit('/').next() == Some(slug))
-            .or_else(|| first(&|case| case.detects.iter().any(|known| known == slug)))
+            .or_else(|| first(&|case| is_about(&case.detects, slug)))
             .or_else(|| first(&|case| case.fires(slug)))?;
         Some(nearest.scenario.clone())
+    }
+
+    /// The first run that other rules fail, nearest scenarios first.
+    pub(super) fn first_kill(&self, fold: &Fold, detects: &str) -> Option<(String, String)> {
+        let (near, far) = self.cases.iter().partition(|case| is_about(&case.detects, detects));
+        let [near, far]: [Vec<&Case>; 2] = [near, far];
+        let killed = near.into_iter().chain(far).find(|case| fold::kills(case, fold))?;
+        Some((killed.scenario.clone(), killed.variant.to_string()))
     }
 
     /// The first run that a hub with another way to judge credentials fails, nearest scenarios first.
@@ -78,8 +87,9 @@ impl Baseline {
         authentication: &Authentication,
         detects: &str,
     ) -> Option<(String, String)> {
-        let near = |file: &&ScenarioFile| file.scenario.detects.iter().any(|slug| slug == detects);
-        let (near, far): (Vec<_>, Vec<_>) = mutation.scenarios.iter().partition(near);
+        let (near, far) =
+            mutation.scenarios.iter().partition(|file| is_about(&file.scenario.detects, detects));
+        let [near, far]: [Vec<&ScenarioFile>; 2] = [near, far];
         near.into_iter().chain(far).find_map(|file| self.failure_of(mutation, file, authentication))
     }
 
@@ -137,6 +147,10 @@ impl Case {
         self.alerts.iter().any(|alert| alert.slug == slug)
             || self.recommendations.iter().any(|raised| raised.slug == slug)
     }
+}
+
+fn is_about(detects: &[String], slug: &str) -> bool {
+    detects.iter().any(|known| known == slug)
 }
 
 fn step_of(raised_in: &[Option<String>], ordinal: u64) -> Option<String> {

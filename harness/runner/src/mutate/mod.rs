@@ -55,11 +55,7 @@ impl Mutation<'_> {
 
     fn try_out(&self, baseline: &Baseline, mutant: &Mutant) -> Tried {
         let killed = match &mutant.how {
-            How::Fold(fold) => baseline
-                .cases
-                .iter()
-                .find(|case| fold::kills(case, fold))
-                .map(|case| (case.scenario.clone(), case.variant.to_string())),
+            How::Fold(fold) => baseline.first_kill(fold, mutant.detects),
             How::Hub(authentication) => baseline.first_failure(self, authentication, mutant.detects),
         };
         let equivalent = equivalents::reason(&mutant.rule, &mutant.change);
