@@ -10,7 +10,8 @@ use hilarm_board::{LOCAL_EXAMPLE, LOCAL_FILE};
 /// Hardware-in-the-loop security tests for IoT devices: real firmware, a local IoT Hub, and the Defender
 /// alerts that follow.
 #[derive(Debug, Parser)]
-#[command(name = "hilarm", version)]
+// Lines end where they were written to end: an example of a file in a help text is one to be copied.
+#[command(name = "hilarm", version, term_width = 0)]
 pub(crate) struct Arguments {
     /// Folder with `boards/` and `scenarios/`; found upwards from here when absent.
     #[arg(long, global = true, value_name = "DIR")]
