@@ -2,25 +2,29 @@
 //! each is also given as a ratio to a peer measured in the same run: sim to wall time, QEMU runs to an empty
 //! boot-and-exit of the same firmware.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hilarm_board::{Board, Device, Elf, QemuDevice, Stimulus, qemu_binary, qemu_version};
-use hilarm_link::{AgentConfig, Credential, DeviceConfig, NetworkConfig, SasCredential};
+use hilarm_board::{Board, Device, Elf, QemuDevice, Stimulus};
 use hilarm_model::{Monotonic, Now, Timestamp};
 use hilarm_runner::{RunResult, Trial, Variant, Verdict};
 use hilarm_scenario::{Connect, ScenarioFile, Step};
 
+mod shipped;
+
+use shipped::{board, boot_and_exit, config, firmware, measures, median, scenario};
+
 const ROUNDS: usize = 7;
 
 fn main() {
-    // `cargo test --benches` passes no --bench: then one round shows that it runs.
-    let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
+    let rounds = if measures() { ROUNDS } else { 1 };
     let sim = board("sim");
     let ten_minutes = scenario("benign/ten-minutes");
     let wall = median(rounds, || run(&ten_minutes, &sim, None).0);
     report("sim: ten minutes, 60 telemetry messages", wall, None);
     println!("sim: {:.0} simulated seconds a wall second", 600.0 / wall.as_secs_f64());
+    let hundred = scenario("campaigns/one-of-a-hundred");
+    let wall = median(rounds.min(3), || run(&hundred, &sim, None).0);
+    report("sim: 100 devices, 65 minutes of hub time", wall, None);
     match firmware() {
         Ok((board, elf)) => qemu(rounds, &board, &elf, &ten_minutes),
         Err(reason) => println!("QEMU left out: {reason}"),
@@ -65,12 +69,6 @@ fn report(what: &str, wall: Duration, peer: Option<(Duration, f64)>) {
     println!("{what:<52} {:>9.3} ms{}", wall.as_secs_f64() * 1e3, ratio.unwrap_or_default());
 }
 
-fn median(rounds: usize, mut measure: impl FnMut() -> Duration) -> Duration {
-    let mut all: Vec<Duration> = (0..rounds).map(|_| measure()).collect();
-    all.sort();
-    all[all.len() / 2]
-}
-
 /// Wall time of the main run alone.
 fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>) -> (Duration, RunResult) {
     let mut file = file.clone();
@@ -83,12 +81,6 @@ fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>) -> (Duration, RunR
     (main.wall, main)
 }
 
-fn boot_and_exit(board: &Board, elf: &Elf) -> Duration {
-    let began = Instant::now();
-    drop(QemuDevice::launch(board, elf, &config()).expect("the firmware boots"));
-    began.elapsed()
-}
-
 /// Resident memory of QEMU after an hour of hub time.
 fn resident_kib(board: &Board, elf: &Elf) -> Option<u64> {
     let mut device = QemuDevice::launch(board, elf, &config()).ok()?;
@@ -97,48 +89,4 @@ fn resident_kib(board: &Board, elf: &Elf) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", device.process_id())).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
-}
-
-fn config() -> DeviceConfig {
-    DeviceConfig {
-        seed: 1,
-        device_id: "bench".to_owned(),
-        hub_host: "hub.hilarm.test".to_owned(),
-        hub_port: 8883,
-        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
-        modules: Vec::new(),
-        ca_certificate: Vec::new(),
-        network: NetworkConfig {
-            mac: [2, 0, 0, 0, 0, 9],
-            address: [10, 42, 0, 9],
-            prefix_len: 24,
-            gateway: [10, 42, 0, 1],
-            dns: [10, 77, 0, 53],
-        },
-        keep_alive_s: 240,
-        agent: AgentConfig::default(),
-    }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn board(id: &str) -> Board {
-    Board::find(&root().join("boards"), id).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn scenario(id: &str) -> ScenarioFile {
-    let path = root().join("scenarios").join(format!("{id}.yaml"));
-    let source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    hilarm_scenario::parse(id, &path, &source).unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-fn firmware() -> Result<(Board, Elf), String> {
-    let board = board("qemu-mps2-an385");
-    qemu_version(&qemu_binary()).ok_or("no QEMU: `cargo xtask setup` installs it")?;
-    let spec = board.firmware.clone().ok_or("the board names no firmware")?;
-    let path = root().join("target/firmware").join(&spec.triple).join("release").join(&spec.target);
-    let elf = Elf::open(&path, &spec.triple).map_err(|error| error.to_string())?;
-    Ok((board, elf))
 }
