@@ -252,7 +252,7 @@ pub enum ResetKind {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkSpec {
-    /// A UART of the emulator, a serial port, RTT or TCP.
+    /// A UART of the emulator, a serial port or RTT.
     pub via: LinkVia,
     /// Whether the serial port belongs to the same USB device as the probe.
     #[serde(default)]
@@ -276,12 +276,10 @@ pub enum LinkVia {
     Uart0,
     /// The emulator's second UART.
     Uart1,
-    /// A serial port of this machine, or one that QEMU offers.
+    /// A serial port that QEMU offers or `boards.local.yaml` names: of this machine, or of another one over TCP.
     Serial,
     /// Real-Time Transfer over the debug probe.
     Rtt,
-    /// A TCP port that passes bytes on.
-    Tcp,
 }
 
 /// Wall-clock limits, as whole seconds with unit: `5s`.
@@ -405,6 +403,20 @@ impl Board {
         Ok(())
     }
 
+    /// An emulator of ours offers its UARTs, a probe its RTT; a serial port is for either.
+    fn check_link(&self) -> Result<(), String> {
+        let Some(via) = self.link.as_ref().map(|link| link.via) else { return Ok(()) };
+        let (fits, known) = match self.backend {
+            Backend::Sim => (false, "backend `sim` has no `link`"),
+            Backend::Qemu => (via != LinkVia::Rtt, "backend `qemu` has a link `via` uart0, uart1 or serial"),
+            Backend::Probe => {
+                let fits = matches!(via, LinkVia::Serial | LinkVia::Rtt);
+                (fits, "backend `probe` has a link `via` serial or rtt")
+            }
+        };
+        if fits { Ok(()) } else { Err(known.to_owned()) }
+    }
+
     /// Parses a board file's text; the error says where and what.
     pub fn parse(id: &str, text: &str) -> Result<Self, String> {
         let board: Self = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
@@ -424,6 +436,7 @@ impl Board {
             probe.usb_ids()?;
         }
         board.check_firmware()?;
+        board.check_link()?;
         Ok(Self { id: id.to_owned(), ..board })
     }
 
@@ -547,6 +560,18 @@ mod tests {
         assert_eq!(probe.usb_ids(), Ok((Some(0x0483), Some(0x374b))));
         let wrong = format!("{text}probe: {{ vid: \"483\", config_address: 0 }}\n");
         assert!(Board::parse("x", &wrong).unwrap_err().contains("four hexadecimal digits"));
+    }
+
+    #[test]
+    fn a_link_that_the_backend_cannot_carry_is_refused() {
+        let error = |via: &str| Board::parse("x", &format!("{QEMU}link: {{ via: {via} }}\n")).unwrap_err();
+        assert!(error("rtt").contains("backend `qemu` has a link `via` uart0, uart1 or serial"));
+        assert!(error("tcp").contains("unknown variant"), "{}", error("tcp"));
+        let probe = "schema: 1\nname: x\nbackend: probe\ncapabilities: []\nprobe: { config_address: 0 }\n\
+            firmware: { triple: a, target: b }\n";
+        let parse = |via: &str| Board::parse("x", &format!("{probe}link: {{ via: {via} }}\n"));
+        assert_eq!(parse("rtt").unwrap().pace(), Pace::Real, "it does not say `virtual-time`");
+        assert!(parse("uart1").unwrap_err().contains("via` serial or rtt"));
     }
 
     #[test]

@@ -432,7 +432,7 @@ fn open_wires(
             Some(Box::new(wire) as Box<dyn Wire>)
         }
         LinkVia::Rtt => None,
-        LinkVia::Uart0 | LinkVia::Uart1 | LinkVia::Tcp => return Err(incomplete("link.via: serial or rtt")),
+        LinkVia::Uart0 | LinkVia::Uart1 => return Err(incomplete("link.via: serial or rtt")),
     };
     let frames = match emulator.and_then(Emulator::frames) {
         Some((own, peer)) => Frames::Socket(
