@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hilarm_board::{Backend, Board, Elf, Pace};
 use hilarm_runner::report::{Human, failure_text};
-use hilarm_runner::{Pool, Snapshots, Trial, TrialResult, Verdict, lacking};
+use hilarm_runner::{Pool, RunResult, Snapshots, Trial, TrialResult, Variant, Verdict, lacking};
 use hilarm_scenario::ScenarioFile;
 use hilarm_tests::{boards, firmware, in_ci, root, scenarios};
 use libtest_mimic::{Arguments, Failed, Trial as TestCase};
@@ -81,7 +81,13 @@ fn run(
     let trial =
         Trial { file, board, elf, seed: None, folder: None, snapshots: Some(snapshots), pool: Some(pool) };
     let runs = trial.run();
-    if runs.iter().all(|run| run.verdict == Verdict::Pass) {
+    // A boundary that lies beyond what a board may live in real time is left to the others.
+    let is_fine = |run: &RunResult| match run.verdict {
+        Verdict::Pass => true,
+        Verdict::Skipped => run.variant != Variant::Main && board.pace() == Pace::Real,
+        _ => false,
+    };
+    if runs.iter().all(is_fine) {
         return Ok(());
     }
     let result = TrialResult { number: 0, runs, options: String::new() };
