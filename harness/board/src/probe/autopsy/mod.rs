@@ -4,22 +4,26 @@
 
 mod image;
 mod pulse;
+mod registers;
+mod signs;
 mod snapshot;
 mod unwind;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use probe_rs::{CoreDump, MemoryInterface, RegisterId, RegisterValue};
+use probe_rs::{CoreDump, MemoryInterface};
 
 use self::image::{DebugImage, Place};
+use self::registers::{named, registers};
+use self::signs::signs;
 use self::snapshot::{Plan, Snapshot};
-use self::unwind::{Call, Registers, Unwound, unwind};
+use self::unwind::{Call, Unwound, unwind};
 use super::{ProbeError, Station};
-use crate::autopsy::{HARD_FAULT, LastGiven, PANIC, in_words};
+use crate::autopsy::{LastGiven, in_words};
 use crate::{
-    Autopsy, AutopsyVerdict, CoreDumpBytes, DeviceFault, Heartbeat, Processor, ProcessorEnd, ProcessorState,
-    Signs, StackFrame, Word,
+    Autopsy, AutopsyVerdict, CoreDumpBytes, DeviceFault, Heartbeat, Processor, ProcessorState, StackFrame,
+    Word,
 };
 
 /// For halting, reading and giving the program one more chance.
@@ -40,12 +44,12 @@ pub(super) struct Scene {
 /// Looks at the device on this board, whose wires `nudge` can have carry something that means nothing; it tells whether
 /// they did. The processor is halted afterwards.
 pub(super) fn examine(station: &Station, scene: Scene, nudge: impl FnOnce() -> bool) -> Autopsy {
+    const DOING: &str = "looking at the processor";
     let mut missing = Vec::new();
     let bytes = image_bytes(station, &mut missing);
     let image = DebugImage::parse(&bytes);
     let plan = plan(image.as_ref());
-    let taken =
-        station.session().ask("looking at the processor", LIMIT, move |held| snapshot::take(held, &plan));
+    let taken = station.session().ask(DOING, LIMIT, move |held| snapshot::take(held, &plan));
     let failure = match (&scene.fault, &taken) {
         (DeviceFault::Probe { error }, _) => Some(error.clone()),
         (_, Err(error)) => Some(error.to_string()),
@@ -62,32 +66,40 @@ pub(super) fn examine(station: &Station, scene: Scene, nudge: impl FnOnce() -> b
             Heartbeat::Unknown
         });
     }
-    let (mut processor, mut backtrace, mut core_dump) = (None, Vec::new(), None);
-    if let Some(mut taken) = taken {
-        missing.append(&mut taken.missing);
-        let unwound = image.as_ref().map(|image| unwound(image, &taken)).unwrap_or_default();
-        if let Some(image) = &image {
-            backtrace = frames(image, &unwound.calls);
-        }
-        core_dump = packed(&taken.dump, &mut missing);
-        processor = Some(look_of(&taken, &unwound));
-    }
-    Autopsy {
+    let mut autopsy = Autopsy {
         verdict: signs.verdict(),
         fault: in_words(&scene.fault),
         board: station.board().to_owned(),
         probe: Some(station.session().probe().to_owned()),
         firmware_sha256: Some(station.image().sha256().to_owned()),
         signs,
-        processor,
-        backtrace,
+        processor: None,
+        backtrace: Vec::new(),
         heartbeat: station.vitals().beats(),
         last_lines,
         last_stimulus: scene.given.stimulus,
         last_command: scene.given.command,
         missing,
-        core_dump,
+        core_dump: None,
+    };
+    if let Some(taken) = taken {
+        add_processor(&mut autopsy, taken, image.as_ref());
     }
+    autopsy
+}
+
+/// What the processor's copy tells: everything from here on could be done anywhere.
+fn add_processor(autopsy: &mut Autopsy, mut taken: Snapshot, image: Option<&DebugImage<'_>>) {
+    autopsy.missing.append(&mut taken.missing);
+    let unwound = image.map(|image| unwound(image, &taken)).unwrap_or_default();
+    autopsy.backtrace = image.map(|image| frames(image, &unwound.calls)).unwrap_or_default();
+    autopsy.core_dump = packed(&taken.dump, &mut autopsy.missing);
+    autopsy.processor = Some(Processor {
+        state: taken.state,
+        registers: named(&taken.dump),
+        fault_status: taken.status,
+        exception: unwound.exception,
+    });
 }
 
 /// The image's file, if it is still the one in the chip.
@@ -121,66 +133,6 @@ fn pulse(station: &Station, nudge: impl FnOnce() -> bool) -> Result<Heartbeat, P
     station.session().ask(DOING, LIMIT, move |held| pulse::answer(held, asked, nudged))
 }
 
-fn signs(
-    fault: &DeviceFault,
-    probe_failure: Option<String>,
-    taken: Option<&Snapshot>,
-    last_lines: &[String],
-) -> Signs {
-    let state = taken.map(|taken| taken.state);
-    let said = last_lines.iter().rev().find_map(|line| line.split_once(PANIC));
-    let said = said.map(|(_, message)| message.to_owned()).or_else(|| match fault {
-        DeviceFault::Panicked { message } => Some(message.clone()),
-        _ => None,
-    });
-    let (faulted, panic) = match said {
-        Some(message) if message.starts_with(HARD_FAULT) => (true, None),
-        said => (false, said),
-    };
-    let registers = taken.map(|taken| registers(&taken.dump));
-    let in_fault_handler = registers.is_some_and(|registers| (3..=7).contains(&(registers.xpsr & 0x1FF)));
-    let reset = matches!(fault, DeviceFault::Rebooted { .. } | DeviceFault::Processor(ProcessorEnd::Reset));
-    Signs {
-        probe_failure,
-        locked_up: state == Some(ProcessorState::LockedUp),
-        panic,
-        // A breakpoint instruction is a fault wherever nobody debugs.
-        faulted: faulted
-            || in_fault_handler
-            || matches!(state, Some(ProcessorState::CaughtAtFault | ProcessorState::Halted)),
-        rebooted: reset || state == Some(ProcessorState::CaughtAtReset),
-        interrupts_masked: taken.is_some_and(|taken| masks(&taken.dump) != 0),
-        ..Signs::default()
-    }
-}
-
-/// Numbers by which debug hardware knows registers: ARMv7-M C1.6.3.
-const XPSR: u16 = 16;
-const MSP: u16 = 17;
-const PSP: u16 = 18;
-/// CONTROL, FAULTMASK, BASEPRI and PRIMASK, from the highest byte on.
-const EXTRA: u16 = 20;
-
-fn register(dump: &CoreDump, number: u16) -> u32 {
-    match dump.registers.get(&RegisterId(number)) {
-        Some(RegisterValue::U32(value)) => *value,
-        _ => 0,
-    }
-}
-
-/// PRIMASK and FAULTMASK.
-fn masks(dump: &CoreDump) -> u32 {
-    register(dump, EXTRA) & 0x00FF_00FF
-}
-
-fn registers(dump: &CoreDump) -> Registers {
-    let mut r = [0; 16];
-    for (number, value) in (0..).zip(&mut r) {
-        *value = register(dump, number);
-    }
-    Registers { r, psp: register(dump, PSP), xpsr: register(dump, XPSR) }
-}
-
 fn unwound(image: &DebugImage<'_>, taken: &Snapshot) -> Unwound {
     // Before its first instruction a processor has called nobody.
     if taken.state == ProcessorState::CaughtAtReset {
@@ -190,26 +142,6 @@ fn unwound(image: &DebugImage<'_>, taken: &Snapshot) -> Unwound {
     let dump = std::cell::RefCell::new(&mut dump);
     let memory = |address: u32| dump.borrow_mut().read_word_32(u64::from(address)).ok();
     unwind(image, registers(&taken.dump), taken.status.has_lost_its_frame(), &memory)
-}
-
-fn look_of(taken: &Snapshot, unwound: &Unwound) -> Processor {
-    let mut named: Vec<(String, Word)> = Vec::new();
-    for number in 0..13 {
-        named.push((format!("r{number}"), Word(register(&taken.dump, number))));
-    }
-    for (name, number) in [("sp", 13), ("lr", 14), ("pc", 15), ("xpsr", XPSR), ("msp", MSP), ("psp", PSP)] {
-        named.push((name.to_owned(), Word(register(&taken.dump, number))));
-    }
-    let extra = register(&taken.dump, EXTRA).to_be_bytes();
-    for (name, value) in ["control", "faultmask", "basepri", "primask"].into_iter().zip(extra) {
-        named.push((name.to_owned(), Word(u32::from(value))));
-    }
-    Processor {
-        state: taken.state,
-        registers: named,
-        fault_status: taken.status,
-        exception: unwound.exception,
-    }
 }
 
 /// The calls with their names, the innermost first; those of a recursion as one.

@@ -11,7 +11,7 @@ use super::super::reset::HALT_LIMIT;
 use super::super::session::Held;
 use super::super::station::failed;
 use super::super::vitals::{DFSR, Vitals, how_it_ended, is_cortex_m};
-use super::{MSP, PSP};
+use super::registers::{MSP, PSP};
 use crate::{FaultStatus, ProcessorEnd, ProcessorState, Word};
 
 const DOING: &str = "looking at the processor";
