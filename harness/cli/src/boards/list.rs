@@ -8,8 +8,11 @@ use crate::say;
 pub(crate) fn list(project: &Project, json: bool) -> anyhow::Result<u8> {
     // A wrong file of what is plugged in would else be each board's reason.
     project.local_boards()?;
-    for board in Board::list(&project.boards_folder())? {
-        let usable = project.firmware(&board, None);
+    let boards = Board::list(&project.boards_folder())?;
+    let widest = |text: fn(&Board) -> &str| boards.iter().map(|board| text(board).len()).max().unwrap_or(0);
+    let (ids, names) = (widest(|board| &board.id), widest(|board| &board.name));
+    for board in &boards {
+        let usable = project.firmware(board, None);
         if json {
             let line = serde_json::json!({
                 "id": board.id,
@@ -22,7 +25,7 @@ pub(crate) fn list(project: &Project, json: bool) -> anyhow::Result<u8> {
             say::out(line);
         } else {
             let state = usable.map_or_else(|reason| format!("not usable: {reason}"), |_| "usable".to_owned());
-            say::out(format_args!("{:<20} {:<42} {state}", board.id, board.name));
+            say::out(format_args!("{:<ids$}  {:<names$}  {state}", board.id, board.name));
         }
     }
     Ok(0)
