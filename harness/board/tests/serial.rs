@@ -149,6 +149,38 @@ fn renewing_a_line_that_holds_throws_away_what_came_before() {
 }
 
 #[test]
+fn a_terminal_without_lines_for_a_modem_is_a_line_all_the_same() {
+    let (mut board, path) = pty();
+    let mut bare = serialport::new(path.to_string_lossy(), 115_200).open_native().unwrap();
+    bare.write_data_terminal_ready(true).expect_err("a pseudo terminal has no such line");
+    drop(bare);
+    let mut wire = SerialWire::open(SerialAddress::Path(path), 115_200).unwrap();
+    board.write_all(b"hello").unwrap();
+    assert_eq!(receive_exactly(&mut wire, 5).unwrap(), b"hello");
+}
+
+#[test]
+fn a_port_that_is_busy_is_had_as_soon_as_it_is_free() {
+    let (mut board, path) = pty();
+    let address = SerialAddress::Path(path);
+    let first = SerialWire::open(address.clone(), 115_200).unwrap();
+    let error = SerialWire::open(address.clone(), 115_200).unwrap_err();
+    assert!(matches!(&error, SerialError::Busy { holder, .. } if holder.contains("itself")), "{error}");
+    drop(first);
+    let mut second = SerialWire::open(address, 115_200).expect("no lock is left behind");
+    board.write_all(b"free").unwrap();
+    assert_eq!(receive_exactly(&mut second, 4).unwrap(), b"free");
+}
+
+#[test]
+fn a_usb_device_that_is_not_plugged_in_is_told_with_what_is() {
+    let address: SerialAddress = "usb:ffff:fffe,serial=none".parse().unwrap();
+    let error = SerialWire::open(address, 115_200).unwrap_err();
+    assert!(matches!(error, SerialError::NoMatch { .. }), "{error}");
+    assert!(error.to_string().contains("no serial port is usb:ffff:fffe,serial=none"), "{error}");
+}
+
+#[test]
 fn a_raw_tcp_server_is_a_line_too() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = listener.local_addr().unwrap().to_string();
