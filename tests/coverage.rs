@@ -7,7 +7,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 use hilarm_board::{Board, Elf};
-use hilarm_runner::{Bench, Coverage, CoverageRow, Guarded, Pool, REGENERATE, Suite, WrittenCoverage};
+use hilarm_runner::report::{Human, failure_text};
+use hilarm_runner::{
+    Bench, Coverage, CoverageRow, Guarded, Pool, REGENERATE, Suite, Verdict, WrittenCoverage,
+};
 use hilarm_tests::{boards, qemu, root, scenarios};
 
 /// What a whole run on one board shows.
@@ -24,7 +27,12 @@ fn run(board: Board, elf: Option<Elf>) -> Coverage {
         options: String::new(),
         pool: Pool::default(),
     };
-    suite.run(&AtomicBool::new(false), |_| {});
+    for trial in suite.run(&AtomicBool::new(false), |_| {}) {
+        // A row that was not run has a reason, and the reason is here.
+        if trial.runs.iter().any(|run| !matches!(run.verdict, Verdict::Pass | Verdict::Skipped)) {
+            println!("{}", failure_text(Human { colour: false }, &trial, None));
+        }
+    }
     Coverage::of(folder.path()).unwrap()
 }
 
