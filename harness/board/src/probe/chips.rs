@@ -8,7 +8,11 @@ use super::ProbeError;
 const EMULATED: &str = include_str!("emulated.yaml");
 
 /// Why a chip may be missing here.
-const HINT: &str = if cfg!(feature = "hardware") { "" } else { "; real chips need the feature `hardware`" };
+const HINT: &str = if cfg!(feature = "hardware") {
+    ""
+} else {
+    "; real chips need a hilarm built with `--features hardware`"
+};
 
 /// The description of a chip.
 pub(super) fn target(chip: &str) -> Result<Target, ProbeError> {
