@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let all = if measures() { scenarios() } else { vec![scenario("device/sas-expired")] };
     whole("sim", &all, &board("sim"), None);
     match firmware() {
-        Ok((board, elf)) => in_qemu(&all, &board, &elf),
+        Ok((board, elf, _folder)) => in_qemu(&all, &board, &elf),
         Err(reason) => {
             println!("QEMU left out: {reason}");
             ExitCode::SUCCESS

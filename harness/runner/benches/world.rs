@@ -26,7 +26,7 @@ fn main() {
     let wall = median(rounds.min(3), || run(&hundred, &sim, None).0);
     report("sim: 100 devices, 65 minutes of hub time", wall, None);
     match firmware() {
-        Ok((board, elf)) => qemu(rounds, &board, &elf, &ten_minutes),
+        Ok((board, elf, _folder)) => qemu(rounds, &board, &elf, &ten_minutes),
         Err(reason) => println!("QEMU left out: {reason}"),
     }
 }

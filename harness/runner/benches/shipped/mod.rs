@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hilarm_board::{Board, Elf, QemuDevice, qemu_binary, qemu_version};
 use hilarm_link::{AgentConfig, Credential, DeviceConfig, NetworkConfig, SasCredential};
 use hilarm_scenario::ScenarioFile;
+use tempfile::TempDir;
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -23,14 +24,17 @@ pub(crate) fn scenario(id: &str) -> ScenarioFile {
     hilarm_runner::read_scenario(id, &path, &source).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The board in QEMU with its firmware, or why there is none here.
-pub(crate) fn firmware() -> Result<(Board, Elf), String> {
+/// The board in QEMU with a copy of its firmware, which nobody builds anew meanwhile, or why there is none here.
+pub(crate) fn firmware() -> Result<(Board, Elf, TempDir), String> {
     let board = board("qemu-mps2-an385");
     qemu_version(&qemu_binary()).ok_or("no QEMU: `cargo xtask setup` installs it")?;
     let spec = board.firmware.clone().ok_or("the board names no firmware")?;
     let path = root().join("target/firmware").join(&spec.triple).join("release").join(&spec.target);
-    let elf = Elf::open(&path, &spec.triple).map_err(|error| error.to_string())?;
-    Ok((board, elf))
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let copy = folder.path().join(&spec.target);
+    std::fs::copy(&path, &copy).map_err(|error| format!("{}: {error}", path.display()))?;
+    let elf = Elf::open(&copy, &spec.triple).map_err(|error| error.to_string())?;
+    Ok((board, elf, folder))
 }
 
 /// Whether this is a measurement; `cargo test --benches` passes no --bench and only shows that a bench runs.
