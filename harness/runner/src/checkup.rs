@@ -12,8 +12,8 @@ use hilarm_board::{
 use hilarm_link::{Command, DeviceConfig, DeviceEvent, FromDevice};
 use hilarm_model::{Monotonic, Now};
 
+use crate::one_run::launch;
 use crate::provision::{T0, provision};
-use crate::trial::launch;
 
 /// What the device is given to be: nothing of it runs.
 const SCENARIO: &str = "schema: 1\nname: A board is checked\nseed: 1\ndevices: { device-1: { auth: { sas: {} } } }\n\

@@ -10,8 +10,9 @@ use hilarm_scenario::ScenarioFile;
 
 use crate::judge::{Finding, Verdict};
 use crate::pool::Pool;
+use crate::result::RunResult;
 use crate::snapshot::Snapshots;
-use crate::trial::{RunResult, Trial};
+use crate::trial::Trial;
 
 /// A board with the firmware it boots.
 pub struct Bench {

@@ -1,39 +1,32 @@
 //! One scenario on one board: the main run, then its controls. Order of judging: steps, settle, proof,
 //! closed-world expectations, controls, snapshot.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufWriter;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use hilarm_board::{
-    Backend, Board, Capability, Device, Elf, QemuDevice, QemuError, SimDevice, UnlinkedDevice,
-};
-use hilarm_defender::{Alert, Recommendation};
+use hilarm_board::{Board, Elf, Pace};
 use hilarm_hub::Authentication;
-use hilarm_link::DeviceConfig;
-use hilarm_model::{DeviceId, HubEvent, HubRecord};
-use hilarm_network::{Faults, Medium};
-use hilarm_scenario::{Scenario, ScenarioFile};
+use hilarm_model::HubRecord;
+use hilarm_scenario::ScenarioFile;
 
 use crate::ability::lacking;
 use crate::autopsy;
 use crate::device_log;
-use crate::journal::{Entry, HarnessRecord, Header, Journal};
+use crate::journal::Entry;
 use crate::judge::{
     Finding, Verdict, compare_alerts, compare_flows, compare_recommendations, fired_without_attack,
-    snapshot_text, subject_of, unaccounted_bytes, unmet_proofs,
+    snapshot_text, unaccounted_bytes, unmet_proofs,
 };
 use crate::longer::longer_cases;
-use crate::pool::{Lease, Pool};
-use crate::provision::{Provisioned, T0, provision};
-use crate::script::{Script, ScriptError, per_million};
+use crate::one_run::Ran;
+use crate::pool::Pool;
+use crate::provision::T0;
+use crate::result::{FiredAlert, RunResult, fingerprint};
+use crate::script::ScriptError;
 use crate::snapshot::{Compared, Snapshots};
 use crate::spare::leave_out;
 use crate::variant::{BoundaryCase, Variant, benign_twin, boundary_cases};
-use crate::world::{World, WorldError};
 
 const LAST_LOG_LINES: usize = 12;
 
@@ -53,60 +46,6 @@ pub struct Trial<'a> {
     pub snapshots: Option<&'a Snapshots>,
     /// Boards that stay open between runs; without it each run opens its own.
     pub pool: Option<&'a Pool>,
-}
-
-/// What became of one run of a trial.
-#[derive(Clone, Debug)]
-pub struct RunResult {
-    /// Id of the scenario.
-    pub scenario: String,
-    /// Which run.
-    pub variant: Variant,
-    /// Id of the board.
-    pub board: String,
-    /// The seed.
-    pub seed: u64,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// Wall-clock time.
-    pub wall: Duration,
-    /// Hub time, jumps included.
-    pub hub: Duration,
-    /// What fired: slug, subject, severity.
-    pub alerts: Vec<FiredAlert>,
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-    /// The device's last log lines, on anything but a pass.
-    pub last_logs: Vec<String>,
-    /// Folder with journal and capture.
-    pub folder: Option<PathBuf>,
-    /// HubEvents less byte counts: equal for equal runs.
-    pub fingerprint: Vec<String>,
-}
-
-/// An alert as results name it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct FiredAlert {
-    /// Slug of the detection.
-    pub alert: String,
-    /// `device pump-1` or `hub`.
-    pub subject: String,
-    /// Severity.
-    pub severity: String,
-}
-
-/// A finished run, before it is judged.
-pub(crate) struct Ran {
-    pub(crate) journal: Journal,
-    pub(crate) alerts: Vec<Alert>,
-    pub(crate) recommendations: Vec<Recommendation>,
-    /// Events that each detection of the scenario considered.
-    pub(crate) considered: BTreeMap<String, u64>,
-    error: Option<ScriptError>,
-    /// The step during which each hub record came.
-    pub(crate) raised_in: Vec<Option<String>>,
-    wall: Duration,
-    folder: Option<PathBuf>,
 }
 
 /// A run with its verdict, and what the verdict rests on.
@@ -186,7 +125,7 @@ impl Trial<'_> {
         ControlFlow::Continue(())
     }
 
-    fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seed.unwrap_or(self.file.scenario.seed)
     }
 
@@ -281,7 +220,7 @@ impl Trial<'_> {
             }
         };
         for case in cases {
-            if case.needs_granted_time() && !self.board.capabilities.contains(&Capability::VirtualTime) {
+            if case.needs_granted_time() && self.board.pace() == Pace::Real {
                 let reason = "it lies at one instant, and the board lives in real time";
                 let skipped = self.not_run(case.variant.clone(), Verdict::Skipped, Finding::new(reason));
                 seen(Judged { result: skipped, ran: None, case: Some(&case) })?;
@@ -344,7 +283,12 @@ impl Trial<'_> {
             verdict,
             wall: ran.wall,
             hub: hub.unwrap_or_default(),
-            alerts: ran.alerts.iter().map(fired).chain(ran.recommendations.iter().map(raised)).collect(),
+            alerts: ran
+                .alerts
+                .iter()
+                .map(FiredAlert::from)
+                .chain(ran.recommendations.iter().map(FiredAlert::from))
+                .collect(),
             findings,
             last_logs: if verdict == Verdict::Pass {
                 Vec::new()
@@ -353,184 +297,6 @@ impl Trial<'_> {
             },
             folder: ran.folder.clone(),
             fingerprint: fingerprint(&ran.journal),
-        }
-    }
-
-    /// Runs one variant from boot to the closing of the books.
-    fn run_once(&self, scenario: &Scenario, variant: &Variant, hub: &Authentication) -> Result<Ran, Finding> {
-        let began = Instant::now();
-        let seed = self.seed();
-        let wrong = |error: &dyn std::fmt::Display| Finding::new(error.to_string());
-        let provisioned = provision(scenario, self.board, seed).map_err(|error| wrong(&error))?;
-        let folder = self.variant_folder(variant).map_err(|error| wrong(&error))?;
-        let journal = self.journal(scenario, variant, folder.as_deref()).map_err(|error| wrong(&error))?;
-        let mut world = World::new(journal, provisioned.network.clone(), hub.clone(), seed);
-        let error = self.live(scenario, provisioned, &mut world).err();
-        if let Some(record) = error.as_ref().and_then(failure_record) {
-            world.record(record);
-        }
-        world.finish();
-        if let Some(folder) = &folder {
-            let written = File::create(folder.join("capture.pcapng"))
-                .and_then(|mut file| world.network().write_capture(&mut file));
-            written.map_err(|error| Finding::new(format!("cannot write the capture: {error}")))?;
-            let written = autopsy::of(error.as_ref()).map(|autopsy| autopsy::write(autopsy, folder));
-            written
-                .transpose()
-                .map_err(|error| Finding::new(format!("cannot write the autopsy: {error}")))?;
-            let written = File::create(folder.join(device_log::FILE))
-                .and_then(|file| device_log::write(world.journal(), &mut BufWriter::new(file)));
-            written.map_err(|error| Finding::new(format!("cannot write the devices' log: {error}")))?;
-        }
-        let alerts = world.defender().alerts().to_vec();
-        let recommendations = world.defender().recommendations().to_vec();
-        let considered = self.file.scenario.detects.iter();
-        let considered = considered.map(|slug| (slug.clone(), world.defender().considered(slug))).collect();
-        let ordinals = 0..world.journal().hub_records().count() as u64;
-        let raised_in = ordinals.map(|ordinal| world.raised_in(ordinal).map(str::to_owned)).collect();
-        let journal = world.into_journal();
-        Ok(Ran {
-            journal,
-            alerts,
-            recommendations,
-            considered,
-            error,
-            raised_in,
-            wall: began.elapsed(),
-            folder,
-        })
-    }
-
-    fn live(
-        &self,
-        scenario: &Scenario,
-        provisioned: Provisioned,
-        world: &mut World,
-    ) -> Result<(), ScriptError> {
-        world.set_up_network(&scenario.network)?;
-        for request in provisioned.hub_requests {
-            world
-                .service(request)
-                .map_err(|error| ScriptError::Step { path: "hub".to_owned(), problem: error.to_string() })?;
-        }
-        let own;
-        let pool = match self.pool {
-            Some(pool) => pool,
-            None => {
-                own = Pool::default();
-                &own
-            }
-        };
-        let mut lease = self.lease(pool, provisioned.devices.len())?;
-        for (id, config) in &provisioned.devices {
-            self.boot(id, config, lease.as_mut(), world)?;
-        }
-        let faults = Faults {
-            latency: scenario.network.latency.unwrap_or_default().0,
-            loss_per_million: per_million(scenario.network.loss_percent),
-            partitioned: false,
-        };
-        world.change_faults(None, |current| *current = faults);
-        let unlinked = self.board.backend == Backend::Qemu && self.board.link.is_none();
-        Script::new(&scenario.steps, &provisioned.certificates).unlinked(unlinked).run(world)?;
-        if world.defender().overflowed() {
-            return Err(ScriptError::Infra("more alerts than the defender keeps".to_owned()));
-        }
-        if self.elf.is_some_and(|elf| !elf.is_unchanged()) {
-            return Err(ScriptError::Infra("the firmware's file changed during the run".to_owned()));
-        }
-        Ok(())
-    }
-
-    /// The boards of this run, where they stay open between runs.
-    fn lease<'p>(&'p self, pool: &'p Pool, devices: usize) -> Result<Option<Lease<'p>>, ScriptError> {
-        let (Backend::Probe, Some(elf)) = (self.board.backend, self.elf) else { return Ok(None) };
-        pool.lease(self.board, elf, devices).map(Some).map_err(ScriptError::Infra)
-    }
-
-    fn boot(
-        &self,
-        id: &DeviceId,
-        config: &DeviceConfig,
-        lease: Option<&mut Lease<'_>>,
-        world: &mut World,
-    ) -> Result<(), ScriptError> {
-        let address = config.network.address.into();
-        match self.board.backend {
-            Backend::Sim => {
-                let link = world.network_mut().attach(id.clone(), Medium::Sockets, address);
-                world.attach(id.clone(), link, Box::new(SimDevice::new(config.clone())));
-            }
-            Backend::Qemu => {
-                let elf = self.elf.ok_or_else(|| ScriptError::Infra("the board needs a firmware".into()))?;
-                let device = launch(self.board, elf, config)
-                    .map_err(|error| ScriptError::Infra(format!("{id}: {error}")))?;
-                let medium = Medium::Ethernet { mac: config.network.mac };
-                let link = world.network_mut().attach(id.clone(), medium, address);
-                world.attach(id.clone(), link, device);
-            }
-            Backend::Probe => {
-                let lease = lease.ok_or_else(|| ScriptError::Infra("the board needs a firmware".into()))?;
-                let device =
-                    lease.boot(config).map_err(|error| ScriptError::Infra(format!("{id}: {error}")))?;
-                let medium = Medium::Ethernet { mac: config.network.mac };
-                let link = world.network_mut().attach(id.clone(), medium, address);
-                world.attach(id.clone(), link, device);
-            }
-        }
-        Ok(())
-    }
-
-    fn variant_folder(&self, variant: &Variant) -> std::io::Result<Option<PathBuf>> {
-        let Some(folder) = &self.folder else { return Ok(None) };
-        let name = variant.to_string().replace(':', "-");
-        let folder = folder.join(self.file.id.replace('/', "__")).join(&self.board.id).join(name);
-        std::fs::create_dir_all(&folder)?;
-        Ok(Some(folder))
-    }
-
-    fn journal(
-        &self,
-        scenario: &Scenario,
-        variant: &Variant,
-        folder: Option<&Path>,
-    ) -> std::io::Result<Journal> {
-        let header = Header {
-            schema: 1,
-            hilarm: env!("CARGO_PKG_VERSION").to_owned(),
-            scenario_id: self.file.id.clone(),
-            variant: variant.to_string(),
-            board: self.board.id.clone(),
-            seed: self.seed(),
-            elf_sha256: self.elf.map(|elf| elf.sha256().to_owned()),
-            tls: self.board.backend != Backend::Sim,
-            t0: T0,
-            scenario: scenario.clone(),
-        };
-        match folder {
-            Some(folder) => Journal::create(header, &folder.join("journal.jsonl")),
-            None => Ok(Journal::in_memory(header)),
-        }
-    }
-}
-
-/// Firmware with a link lives on granted time, firmware without one at its own pace.
-pub(crate) fn launch(board: &Board, elf: &Elf, config: &DeviceConfig) -> Result<Box<dyn Device>, QemuError> {
-    Ok(match board.link {
-        Some(_) => Box::new(QemuDevice::launch(board, elf, config)?),
-        None => Box::new(UnlinkedDevice::launch(board, elf, config)?),
-    })
-}
-
-/// The journal's line about a failure that is not in it yet: whoever reads it later comes to our verdict.
-fn failure_record(error: &ScriptError) -> Option<HarnessRecord> {
-    match error {
-        ScriptError::Step { path, problem } => {
-            Some(HarnessRecord::StepFailed { path: path.clone(), problem: problem.clone() })
-        }
-        ScriptError::World(WorldError::Device { .. }) => None,
-        ScriptError::World(_) | ScriptError::Infra(_) => {
-            Some(HarnessRecord::RunFailed { reason: error.to_string() })
         }
     }
 }
@@ -556,38 +322,4 @@ fn common_verdict(ran: &Ran, findings: &mut Vec<Finding>) -> Verdict {
         findings.push(Finding::new(format!("cannot write the journal: {error}")));
     }
     if findings.is_empty() { Verdict::Pass } else { Verdict::Infra }
-}
-
-fn raised(raised: &Recommendation) -> FiredAlert {
-    FiredAlert {
-        alert: raised.slug.to_owned(),
-        subject: format!("hub, {:?}", raised.state),
-        severity: format!("{:?}", raised.severity),
-    }
-}
-
-fn fired(alert: &Alert) -> FiredAlert {
-    FiredAlert {
-        alert: alert.slug.to_owned(),
-        subject: subject_of(alert),
-        severity: format!("{:?}", alert.severity),
-    }
-}
-
-/// HubEvents less byte counts: TLS signatures vary in length.
-fn fingerprint(journal: &Journal) -> Vec<String> {
-    journal
-        .hub_records()
-        .map(|record| {
-            let mut record = record.clone();
-            if let HubEvent::SecurityMessageReceived { events, .. } = &mut record.event {
-                for event in events {
-                    if let hilarm_model::SecurityPayload::NetworkActivity(flows) = &mut event.payload {
-                        flows.iter_mut().for_each(|flow| (flow.bytes_in, flow.bytes_out) = (0, 0));
-                    }
-                }
-            }
-            format!("{} {:?}", record.at.as_micros(), record.event)
-        })
-        .collect()
 }

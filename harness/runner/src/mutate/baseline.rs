@@ -13,8 +13,10 @@ use super::mutant::Fold;
 use super::{Mutation, fold, in_parallel};
 use crate::judge::{Verdict, compare_alerts, compare_recommendations, fired_without_attack, snapshot_text};
 use crate::longer::ended;
+use crate::one_run::Ran;
+use crate::result::RunResult;
 use crate::snapshot::Snapshots;
-use crate::trial::{Ran, RunResult, Trial};
+use crate::trial::Trial;
 use crate::variant::{BoundaryCase, Variant};
 
 /// Scenarios that do not pass as they are: whether they would notice a mutant cannot be told.

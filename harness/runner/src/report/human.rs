@@ -5,8 +5,8 @@ use std::fmt::Write;
 use hilarm_scenario::ScenarioFile;
 
 use crate::judge::Verdict;
+use crate::result::RunResult;
 use crate::suite::TrialResult;
-use crate::trial::RunResult;
 use crate::variant::Variant;
 
 /// How to render.

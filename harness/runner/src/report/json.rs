@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::judge::Finding;
 use crate::report::Summary;
-use crate::trial::{FiredAlert, RunResult};
+use crate::result::{FiredAlert, RunResult};
 
 #[derive(Serialize)]
 struct ResultLine<'a> {

@@ -6,8 +6,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::judge::Verdict;
 use crate::report::human::{Human, failure_text};
+use crate::result::RunResult;
 use crate::suite::TrialResult;
-use crate::trial::RunResult;
 
 /// All results as a JUnit document.
 pub fn junit(results: &[TrialResult]) -> Result<String, quick_junit::SerializeError> {
