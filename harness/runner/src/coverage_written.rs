@@ -104,10 +104,11 @@ impl WrittenCoverage {
 
     /// Holds a run against it; `existing` are the ids of all scenarios that there are.
     pub fn guard(&self, run: &Coverage, existing: &BTreeSet<String>) -> Guarded {
-        let was_run = |id: &&String| run.ran.iter().any(|place| place.scenario == **id);
+        let was_run = |id: &str| run.ran.iter().any(|place| place.scenario == id);
         let mut guarded = Guarded::default();
         for row in &self.rows {
-            if !row.scenarios.intersection(existing).all(|id| was_run(&id)) {
+            let mut asked = row.scenarios.intersection(existing).filter(|id| self.is_for(row, id, run));
+            if !asked.all(|id| was_run(id)) {
                 guarded.not_run.push(row.slug.clone());
                 continue;
             }
@@ -120,6 +121,14 @@ impl WrittenCoverage {
         let lost = places.flat_map(|place| place.lost(run)).collect::<Vec<_>>();
         guarded.lost.extend(lost);
         guarded
+    }
+
+    /// Whether the scenario is for any board of the run that has a column.
+    fn is_for(&self, row: &WrittenRow, scenario: &str, run: &Coverage) -> bool {
+        let place = self.places.iter().find(|place| place.slug == row.slug && place.scenario == scenario);
+        let cell = |board| place.and_then(|place| place.cells.get(board));
+        let mut boards = self.boards.iter().filter(|board| run.boards.contains(*board));
+        boards.any(|board| !cell(board).is_some_and(|cell| cell.starts_with("n/a")))
     }
 }
 
@@ -268,6 +277,24 @@ mod tests {
         run.limited.insert("a/x".into(), only);
         assert!(run.markdown().contains("| n/a: too many for a desk | fired, silent, boundary |"));
         assert_eq!(written(&run).guard(&run, &["a/x".to_owned()].into()), Guarded::default());
+    }
+
+    #[test]
+    fn a_run_on_one_board_need_not_run_what_is_not_for_it() {
+        let mut whole = run(&["a/x", "a/y"], ALL, ALL);
+        let only = BoardsSpec { only: vec!["sim".into()], reason: "too many for a desk".into() };
+        let elsewhere = FiredBy { scenario: "a/x".into(), board: "qemu".into() };
+        whole.ran.remove(&elsewhere);
+        whole.rows[0].places.remove(&elsewhere);
+        whole.limited.insert("a/x".into(), only);
+        let mut in_qemu = whole.clone();
+        in_qemu.boards.remove("sim");
+        in_qemu.ran.retain(|place| place.board == "qemu");
+        in_qemu.rows[0].places.retain(|place, _| place.board == "qemu");
+        let existing: BTreeSet<String> = ["a/x", "a/y"].map(str::to_owned).into();
+        assert_eq!(written(&whole).guard(&in_qemu, &existing), Guarded::default());
+        in_qemu.ran.clear();
+        assert_eq!(written(&whole).guard(&in_qemu, &existing).not_run, ["sas-expired"]);
     }
 
     fn guard(run: &Coverage) -> Guarded {
