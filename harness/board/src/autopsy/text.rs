@@ -54,10 +54,13 @@ impl Autopsy {
 /// The function that rustc calls when anything panics.
 const REPORTS_PANICS: &str = "rust_begin_unwind";
 
-/// What comes with the language and not with the firmware.
+/// What comes with the language and not with the firmware: also what its pointers and slices can do, which some
+/// compilers name by the type alone.
 fn is_language(function: &str) -> bool {
     let path = function.trim_start_matches('<');
-    ["core::", "alloc::", "std::", "cortex_m::asm::"].iter().any(|room| path.starts_with(room))
+    ["core::", "alloc::", "std::", "cortex_m::asm::", "*mut ", "*const ", "["]
+        .iter()
+        .any(|room| path.starts_with(room))
 }
 
 impl Display for Autopsy {
