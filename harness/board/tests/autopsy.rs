@@ -3,17 +3,25 @@
 #![cfg(feature = "probe")]
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hilarm_board::probe::{Pool, ProbeDevice};
 use hilarm_board::{
     Autopsy, AutopsyVerdict, Board, CoreArchitecture, Device, DeviceFault, Elf, Heartbeat, LocalBoards,
-    ProcessorState, Stimulus, qemu_binary, qemu_version,
+    ProcessorState, Stimulus,
 };
-use hilarm_link::{AgentConfig, Command, Credential, DeviceConfig, NetworkConfig, SasCredential, Value};
-use hilarm_model::{Monotonic, Now, Timestamp};
+use hilarm_link::{Command, Value};
 use probe_rs::{CoreDump, RegisterId, RegisterValue};
+
+use support::device::{config, now};
+use support::image::{bench, shipped};
+
+/// What tests of this folder share; not each of them needs all of it.
+#[allow(dead_code)]
+mod support {
+    pub(crate) mod device;
+    pub(crate) mod image;
+}
 
 /// A device is given up after this long: shorter than the board's own limit, so that a hang is found out soon.
 const STEP_LIMIT: Duration = Duration::from_secs(2);
@@ -22,8 +30,7 @@ const AUTOPSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// The board of the shipped file, a Cortex-M3.
 fn cortex_m3() -> Board {
-    let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards");
-    let mut board = Board::find(&boards, "qemu-mps2-an385-probe").unwrap();
+    let mut board = shipped("qemu-mps2-an385-probe");
     board.timeouts.step = STEP_LIMIT;
     board
 }
@@ -43,48 +50,8 @@ fn cortex_m33() -> Board {
     board
 }
 
-fn bench(board: Board) -> Option<(Board, Elf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let firmware = board.firmware.clone().unwrap();
-    let elf = Elf::open(&firmware.image(&root.join("target/firmware")), &firmware.triple);
-    match (qemu_version(&qemu_binary()), elf) {
-        (Some(_), Ok(elf)) => Some((board, elf)),
-        (_, elf) => {
-            let reason = elf.err().map_or("no QEMU".to_owned(), |error| error.to_string());
-            assert!(std::env::var_os("CI").is_none(), "CI must have QEMU and the firmware: {reason}");
-            eprintln!("passed over: {reason}");
-            None
-        }
-    }
-}
-
-fn config() -> DeviceConfig {
-    DeviceConfig {
-        seed: 1,
-        device_id: "pump-1".to_owned(),
-        hub_host: "hub.hilarm.test".to_owned(),
-        hub_port: 8883,
-        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
-        modules: Vec::new(),
-        ca_certificate: Vec::new(),
-        network: NetworkConfig {
-            mac: [2, 0, 0, 0, 0, 9],
-            address: [10, 42, 0, 9],
-            prefix_len: 24,
-            gateway: [10, 42, 0, 1],
-            dns: [10, 77, 0, 53],
-        },
-        keep_alive_s: 240,
-        agent: AgentConfig::default(),
-    }
-}
-
-fn now(micros: u64) -> Now {
-    Now { mono: Monotonic::from_micros(micros), unix: Timestamp::from_secs(1_767_225_600) }
-}
-
 fn boot(pool: &Pool, board: &Board, elf: &Elf) -> ProbeDevice {
-    let mut device = pool.lease(board, elf, 1).unwrap().boot(&config()).unwrap();
+    let mut device = pool.lease(board, elf, 1).unwrap().boot(&config("pump-1", 9)).unwrap();
     device.step(Stimulus::Tick, now(0)).unwrap();
     device
 }

@@ -3,61 +3,28 @@
 //! missing QEMU or image fails these tests; elsewhere they say what is missing and pass over.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hilarm_board::{
-    Board, Device, DeviceFault, DeviceOutput, Doorbell, Elf, Pace, QemuDevice, Stimulus, qemu_binary,
-    qemu_version,
-};
-use hilarm_link::{
-    AgentConfig, Command, Credential, DeviceConfig, DeviceEvent, FromDevice, NetworkConfig, SasCredential,
-};
+use hilarm_board::{Device, DeviceFault, DeviceOutput, Doorbell, Pace, QemuDevice, Stimulus};
+use hilarm_link::{Command, DeviceEvent, FromDevice};
 use hilarm_model::{Monotonic, Now, Timestamp};
 use hilarm_network::{LinkInput, LinkOutput};
+
+use support::device::config;
+use support::image::{bench, shipped};
+
+/// What tests of this folder share; not each of them needs all of it.
+#[allow(dead_code)]
+mod support {
+    pub(crate) mod device;
+    pub(crate) mod image;
+}
 
 const LIMIT: Duration = Duration::from_secs(20);
 const DEVICE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
 const DEVICE_IP: [u8; 4] = [10, 42, 0, 9];
 const OUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const OUR_IP: [u8; 4] = [10, 42, 0, 1];
-
-fn bench(id: &str) -> Option<(Board, Elf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let board = Board::find(&root.join("boards"), id).unwrap();
-    let firmware = board.firmware.clone().unwrap();
-    let elf = Elf::open(&firmware.image(&root.join("target/firmware")), &firmware.triple);
-    match (qemu_version(&qemu_binary()), elf) {
-        (Some(_), Ok(elf)) => Some((board, elf)),
-        (_, elf) => {
-            let reason = elf.err().map_or("no QEMU".to_owned(), |error| error.to_string());
-            assert!(std::env::var_os("CI").is_none(), "CI must have QEMU and the firmware: {reason}");
-            eprintln!("passed over: {reason}");
-            None
-        }
-    }
-}
-
-fn config() -> DeviceConfig {
-    DeviceConfig {
-        seed: 1,
-        device_id: "pump-1".to_owned(),
-        hub_host: "hub.hilarm.test".to_owned(),
-        hub_port: 8883,
-        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
-        modules: Vec::new(),
-        ca_certificate: Vec::new(),
-        network: NetworkConfig {
-            mac: DEVICE_MAC,
-            address: DEVICE_IP,
-            prefix_len: 24,
-            gateway: OUR_IP,
-            dns: [10, 77, 0, 53],
-        },
-        keep_alive_s: 240,
-        agent: AgentConfig::default(),
-    }
-}
 
 /// A device that has booted, with what it has said and when that began.
 struct Bench {
@@ -139,15 +106,15 @@ fn everything_crosses(device: Box<dyn Device>, target: &str) {
 
 #[test]
 fn one_serial_cable_carries_everything_of_a_board_in_its_own_time() {
-    let Some((board, elf)) = bench("qemu-netduinoplus2-live") else { return };
-    let device = QemuDevice::launch(&board, &elf, &config()).unwrap();
+    let Some((board, elf)) = bench(shipped("qemu-netduinoplus2-live")) else { return };
+    let device = QemuDevice::launch(&board, &elf, &config("pump-1", 9)).unwrap();
     everything_crosses(Box::new(device), "netduinoplus2-live");
 }
 
 #[test]
 fn a_board_at_a_serial_cable_that_dies_is_told_though_nobody_waits_for_it() {
-    let Some((board, elf)) = bench("qemu-netduinoplus2-live") else { return };
-    let device = QemuDevice::launch(&board, &elf, &config()).unwrap();
+    let Some((board, elf)) = bench(shipped("qemu-netduinoplus2-live")) else { return };
+    let device = QemuDevice::launch(&board, &elf, &config("pump-1", 9)).unwrap();
     let id = device.process_id().to_string();
     let mut bench = Bench::new(Box::new(device));
     bench.give(Stimulus::Tick).unwrap();
@@ -164,22 +131,22 @@ fn a_board_at_a_serial_cable_that_dies_is_told_though_nobody_waits_for_it() {
 #[cfg(feature = "probe")]
 mod behind_a_probe {
     use super::*;
-    use hilarm_board::LocalUnit;
     use hilarm_board::probe::Station;
+    use hilarm_board::{Board, Elf, LocalUnit};
 
     fn boot(board: &Board, elf: &Elf) -> hilarm_board::probe::ProbeDevice {
-        Station::open(board, elf, &LocalUnit::default()).unwrap().boot(&config()).unwrap()
+        Station::open(board, elf, &LocalUnit::default()).unwrap().boot(&config("pump-1", 9)).unwrap()
     }
 
     #[test]
     fn a_debug_probe_alone_carries_everything() {
-        let Some((board, elf)) = bench("qemu-netduinoplus2-rtt") else { return };
+        let Some((board, elf)) = bench(shipped("qemu-netduinoplus2-rtt")) else { return };
         everything_crosses(Box::new(boot(&board, &elf)), "netduinoplus2-rtt");
     }
 
     #[test]
     fn the_next_run_on_the_same_board_hears_nothing_of_the_one_before() {
-        let Some((board, elf)) = bench("qemu-netduinoplus2-rtt") else { return };
+        let Some((board, elf)) = bench(shipped("qemu-netduinoplus2-rtt")) else { return };
         let mut device = boot(&board, &elf);
         for _ in 0..3 {
             // Questions that nobody waits to hear the answers of.
@@ -188,7 +155,7 @@ mod behind_a_probe {
                     Now { mono: Monotonic::from_micros(number), unix: Timestamp::from_secs(1_767_225_600) };
                 device.step(Stimulus::Link(LinkOutput::Frame(question())), now).unwrap();
             }
-            device = device.into_station().unwrap().boot(&config()).unwrap();
+            device = device.into_station().unwrap().boot(&config("pump-1", 9)).unwrap();
             let now = Now { mono: Monotonic::from_micros(30), unix: Timestamp::from_secs(1_767_225_600) };
             let said = device.step(Stimulus::Tick, now).unwrap();
             assert!(!said.iter().any(is_answer), "{said:?}");
@@ -197,7 +164,7 @@ mod behind_a_probe {
 
     #[test]
     fn a_probe_that_is_pulled_out_takes_the_link_along() {
-        let Some((board, elf)) = bench("qemu-netduinoplus2-rtt") else { return };
+        let Some((board, elf)) = bench(shipped("qemu-netduinoplus2-rtt")) else { return };
         let device = boot(&board, &elf);
         device.station().unwrap().unplug();
         let mut bench = Bench::new(Box::new(device));

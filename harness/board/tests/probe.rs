@@ -9,60 +9,24 @@ use std::time::{Duration, Instant};
 use hilarm_board::probe::{Flashed, Pool, ProbeDevice, ProbeError, Station};
 use hilarm_board::{
     Board, Device, DeviceFault, DeviceOutput, Elf, LocalBoards, LocalUnit, ResetKind, SerialWire, Stimulus,
-    qemu_binary, qemu_version,
 };
-use hilarm_link::{
-    AgentConfig, Command, Credential, DeviceConfig, DeviceEvent, FromDevice, NetworkConfig, SasCredential,
-};
-use hilarm_model::{Monotonic, Now, Timestamp};
+use hilarm_link::{Command, DeviceEvent, FromDevice};
+
+use support::device::{config, now};
+use support::image::{bench, shipped};
+
+/// What tests of this folder share; not each of them needs all of it.
+#[allow(dead_code)]
+mod support {
+    pub(crate) mod device;
+    pub(crate) mod image;
+}
 
 /// A failure is found out well before any limit of a request.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-fn bench() -> Option<(Board, Elf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let board = Board::find(&root.join("boards"), "qemu-mps2-an385-probe").unwrap();
-    let firmware = board.firmware.clone().unwrap();
-    let path = root.join("target/firmware").join(&firmware.triple).join("release").join(&firmware.target);
-    let elf = Elf::open(&path, &firmware.triple);
-    match (qemu_version(&qemu_binary()), elf) {
-        (Some(_), Ok(elf)) => Some((board, elf)),
-        (_, elf) => {
-            let reason = elf.err().map_or("no QEMU".to_owned(), |error| error.to_string());
-            assert!(std::env::var_os("CI").is_none(), "CI must have QEMU and the firmware: {reason}");
-            eprintln!("passed over: {reason}");
-            None
-        }
-    }
-}
-
 fn open(board: &Board, elf: &Elf) -> Result<Station, ProbeError> {
     Station::open(board, elf, &LocalUnit::default())
-}
-
-fn config(device: &str, last_byte: u8) -> DeviceConfig {
-    DeviceConfig {
-        seed: 1,
-        device_id: device.to_owned(),
-        hub_host: "hub.hilarm.test".to_owned(),
-        hub_port: 8883,
-        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
-        modules: Vec::new(),
-        ca_certificate: Vec::new(),
-        network: NetworkConfig {
-            mac: [2, 0, 0, 0, 0, last_byte],
-            address: [10, 42, 0, last_byte],
-            prefix_len: 24,
-            gateway: [10, 42, 0, 1],
-            dns: [10, 77, 0, 53],
-        },
-        keep_alive_s: 240,
-        agent: AgentConfig::default(),
-    }
-}
-
-fn now(micros: u64) -> Now {
-    Now { mono: Monotonic::from_micros(micros), unix: Timestamp::from_secs(1_767_225_600) }
 }
 
 /// Nonce of the boot, and the frames of the first minute.
@@ -82,7 +46,7 @@ fn first_minute(device: &mut ProbeDevice) -> (u64, Vec<DeviceOutput>) {
 
 #[test]
 fn a_board_is_flashed_once_and_lives_the_same_life_after_every_reset() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let station = open(&board, &elf).unwrap();
     let opened = station.opened();
     println!("attach {:?}, flash {:?}", opened.attach, opened.flash);
@@ -106,7 +70,7 @@ fn source_line(text: &str) -> usize {
 
 #[test]
 fn a_log_line_names_the_file_and_the_line_that_it_stands_in() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
     let nonce = first_minute(&mut device).0;
     let lines = device.station().unwrap().last_log_lines(64);
@@ -127,7 +91,7 @@ fn a_log_line_names_the_file_and_the_line_that_it_stands_in() {
 
 #[test]
 fn the_log_of_another_image_is_one_clear_line() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     // The same code with the addresses of its format strings changed: what a forgotten rebuild looks like.
     let mut bytes = std::fs::read(elf.path()).unwrap();
     let (known, unknown) = (b"\"defmt_", b"\"defmt?");
@@ -148,7 +112,7 @@ fn the_log_of_another_image_is_one_clear_line() {
 
 #[test]
 fn another_configuration_is_another_device() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
     let first = first_minute(&mut device);
     let mut other = config("pump-2", 10);
@@ -161,7 +125,7 @@ fn another_configuration_is_another_device() {
 
 #[test]
 fn the_reset_line_does_as_well_as_the_core_s_own_request() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let soft = first_minute(&mut open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap());
     let board = Board { reset: vec![ResetKind::Nreset], ..board };
     let by_line = first_minute(&mut open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap());
@@ -171,7 +135,7 @@ fn the_reset_line_does_as_well_as_the_core_s_own_request() {
 
 #[test]
 fn a_ladder_climbs_from_what_does_not_work_to_what_does() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let climbing = Board { reset: vec![ResetKind::Power, ResetKind::Soft], ..board.clone() };
     open(&climbing, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
     let stuck = Board { reset: vec![ResetKind::Power], ..board };
@@ -185,7 +149,7 @@ fn a_ladder_climbs_from_what_does_not_work_to_what_does() {
 
 #[test]
 fn a_power_hook_is_run_and_the_chip_attached_anew() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("switched");
     let unit =
@@ -198,7 +162,7 @@ fn a_power_hook_is_run_and_the_chip_attached_anew() {
 
 #[test]
 fn the_wrong_chip_is_refused_before_anything_is_written() {
-    let Some((mut board, elf)) = bench() else { return };
+    let Some((mut board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let spec = board.probe.as_mut().unwrap();
     spec.chip_id.last_mut().unwrap().value = 0x410F_D210; // a Cortex-M33
     let error = open(&board, &elf).unwrap_err();
@@ -209,7 +173,7 @@ fn the_wrong_chip_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_board_without_anything_to_know_its_chip_by_is_not_touched() {
-    let Some((mut board, elf)) = bench() else { return };
+    let Some((mut board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     board.probe.as_mut().unwrap().chip_id.clear();
     let error = open(&board, &elf).unwrap_err().to_string();
     assert!(error.contains("`probe.chip_id`"), "{error}");
@@ -217,7 +181,7 @@ fn a_board_without_anything_to_know_its_chip_by_is_not_touched() {
 
 #[test]
 fn a_board_on_the_desk_that_is_not_there_is_an_error_that_says_what_is() {
-    let Some((mut board, elf)) = bench() else { return };
+    let Some((mut board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     board.emulator = None;
     board.probe.as_mut().unwrap().vid = Some("ffff".to_owned());
     let unit = LocalUnit { port: Some("/dev/null".to_owned()), ..LocalUnit::default() };
@@ -229,7 +193,7 @@ fn a_board_on_the_desk_that_is_not_there_is_an_error_that_says_what_is() {
 
 #[test]
 fn a_probe_that_is_pulled_out_ends_every_request_at_once() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
     device.step(Stimulus::Tick, now(1)).unwrap();
     device.station().unwrap().unplug();
@@ -245,7 +209,7 @@ fn a_probe_that_is_pulled_out_ends_every_request_at_once() {
 
 #[test]
 fn a_killed_emulator_is_a_probe_error_that_names_it() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let mut device = open(&board, &elf).unwrap().boot(&config("pump-1", 9)).unwrap();
     let id = device.station().unwrap().process_id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
@@ -258,7 +222,7 @@ fn a_killed_emulator_is_a_probe_error_that_names_it() {
 
 #[test]
 fn a_board_that_lost_its_probe_is_not_kept_and_the_next_lease_has_another() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let pool = Pool::new(LocalBoards::default());
     let device = pool.lease(&board, &elf, 1).unwrap().boot(&config("pump-1", 9)).unwrap();
     device.station().unwrap().unplug();
@@ -270,7 +234,7 @@ fn a_board_that_lost_its_probe_is_not_kept_and_the_next_lease_has_another() {
 
 #[test]
 fn a_pool_opens_a_board_once_and_hands_it_on() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let pool = Pool::new(LocalBoards::default());
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -287,7 +251,7 @@ fn a_pool_opens_a_board_once_and_hands_it_on() {
 
 #[test]
 fn more_devices_than_boards_on_the_desk_are_refused() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let board = Board { emulator: None, ..board };
     let pool = Pool::new(LocalBoards::default());
     let error = pool.lease(&board, &elf, 2).map(drop).unwrap_err().to_string();
@@ -296,7 +260,7 @@ fn more_devices_than_boards_on_the_desk_are_refused() {
 
 #[test]
 fn a_flash_that_takes_bytes_and_keeps_its_own_is_protected() {
-    let Some((mut board, elf)) = bench() else { return };
+    let Some((mut board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     // Behind the description of one chip stands another, whose code memory the core cannot write.
     board.emulator.as_mut().unwrap().machine = "netduinoplus2".to_owned();
     board.emulator.as_mut().unwrap().nic = None;
@@ -309,7 +273,7 @@ fn a_flash_that_takes_bytes_and_keeps_its_own_is_protected() {
 
 #[test]
 fn a_serial_port_that_somebody_else_has_open_is_busy_before_the_probe_is_touched() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let (_master, slave) = serialport::TTYPort::pair().unwrap();
     let port = serialport::SerialPort::name(&slave).unwrap();
     drop(slave);
@@ -326,7 +290,7 @@ fn a_serial_port_that_somebody_else_has_open_is_busy_before_the_probe_is_touched
 
 #[test]
 fn what_a_chip_is_known_by_is_told_as_it_reads() {
-    let Some((board, elf)) = bench() else { return };
+    let Some((board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     let read = open(&board, &elf).unwrap().chip_id().unwrap();
     assert_eq!(read[0], ("DPIDR".to_owned(), 0x2BA0_1477));
     assert_eq!((read[1].0.as_str(), read[1].1 & 0xFF0F_FFF0), ("CPUID", 0x410F_C230));
@@ -335,7 +299,7 @@ fn what_a_chip_is_known_by_is_told_as_it_reads() {
 
 #[test]
 fn a_machine_that_qemu_does_not_know_is_quoted_at_once() {
-    let Some((mut board, elf)) = bench() else { return };
+    let Some((mut board, elf)) = bench(shipped("qemu-mps2-an385-probe")) else { return };
     board.emulator.as_mut().unwrap().machine = "toaster".to_owned();
     let began = Instant::now();
     let error = open(&board, &elf).unwrap_err().to_string();

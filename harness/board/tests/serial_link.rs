@@ -14,13 +14,17 @@ use hilarm_board::{
     Device, DeviceFault, DeviceOutput, Doorbell, Frames, Host, LinkedDevice, Pace, Parts, SerialAddress,
     SerialWire, Stimulus, Timeouts,
 };
-use hilarm_link::{
-    AgentConfig, Command, Credential, Decoder, DeviceConfig, DeviceEvent, Encoder, FrameError, FromDevice,
-    Idle, LogLevel, NetworkConfig, SasCredential, ToDevice,
-};
-use hilarm_model::{Monotonic, Now, Timestamp};
+use hilarm_link::{Command, Decoder, DeviceEvent, Encoder, FrameError, FromDevice, Idle, LogLevel, ToDevice};
 use hilarm_network::{LinkInput, LinkOutput};
 use serialport::{SerialPort, TTYPort};
+
+use support::device::{config, now};
+
+/// What tests of this folder share; not each of them needs all of it.
+#[allow(dead_code)]
+mod support {
+    pub(crate) mod device;
+}
 
 /// From a stimulus to whatever ends the wait for it.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -50,7 +54,7 @@ impl Board {
             decoder: Decoder::new(),
             heard: VecDeque::new(),
             idle: Idle::default(),
-            agent: Agent::new(config(), "pty", 7),
+            agent: Agent::new(config("pump-1", 9), "pty", 7),
             now,
         }
     }
@@ -126,35 +130,10 @@ impl Board {
     }
 }
 
-fn config() -> DeviceConfig {
-    DeviceConfig {
-        seed: 7,
-        device_id: "pump-1".to_owned(),
-        hub_host: "hub.hilarm.test".to_owned(),
-        hub_port: 8883,
-        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
-        modules: Vec::new(),
-        ca_certificate: Vec::new(),
-        network: NetworkConfig {
-            mac: [2, 0, 0, 0, 0, 9],
-            address: [10, 42, 0, 9],
-            prefix_len: 24,
-            gateway: [10, 42, 0, 1],
-            dns: [10, 77, 0, 53],
-        },
-        keep_alive_s: 240,
-        agent: AgentConfig::default(),
-    }
-}
-
 fn limits() -> Timeouts {
     let mut limits = Timeouts::default();
     (limits.boot, limits.step) = (LIMIT, LIMIT);
     limits
-}
-
-fn now(micros: u64) -> Now {
-    Now { mono: Monotonic::from_micros(micros), unix: Timestamp::from_secs(1_767_225_600) }
 }
 
 /// Plugs in a board that lives as `life` says; the harness's device, and the board's thread.
@@ -362,7 +341,7 @@ fn a_lost_message_is_a_gap_and_not_a_wrong_count() {
 fn a_board_that_boots_again_is_told() {
     let fault = fault_of_step(|board| {
         board.encoder = Encoder::new();
-        board.agent = Agent::new(config(), "pty", 8);
+        board.agent = Agent::new(config("pump-1", 9), "pty", 8);
         board.boot();
     });
     assert_eq!(fault, DeviceFault::Rebooted { first: 7, second: 8 });

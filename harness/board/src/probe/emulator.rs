@@ -1,7 +1,6 @@
 //! QEMU in place of silicon: started halted and empty, with the probe bridge as its debug probe. What is behind the
 //! bridge is flashed, reset and watched by the same code as a board on a desk.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 
 use super::ProbeError;
 use crate::qemu::device::check_version;
+use crate::qemu::monitor::Monitor;
 use crate::qemu::process::{QemuProcess, machine, network, paths};
 use crate::{Board, CoreArchitecture, EmulatorSpec, LinkVia, qemu_binary};
 
@@ -221,24 +221,12 @@ fn serial_ports(board: &Board, console: &str) -> Vec<String> {
 /// Asks QEMU which pseudo-terminal it made.
 fn link_port(qmp: &std::path::Path, limit: Duration) -> std::io::Result<PathBuf> {
     let give_up = Instant::now() + limit;
-    let mut stream = loop {
+    let stream = loop {
         match UnixStream::connect(qmp) {
             Ok(stream) => break stream,
             Err(error) if Instant::now() >= give_up => return Err(error),
             Err(_) => thread::sleep(SOCKET_POLL),
         }
     };
-    stream.set_read_timeout(Some(limit))?;
-    stream.write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-chardev\"}\n")?;
-    let marker = "\"filename\": \"pty:";
-    for line in BufReader::new(stream).lines() {
-        let line = line?;
-        let entries = line.split('{').filter(|entry| entry.contains(&format!("\"label\": \"{LINK_PORT}\"")));
-        for entry in entries {
-            if let Some((_, path)) = entry.split_once(marker) {
-                return Ok(PathBuf::from(path.split('"').next().unwrap_or_default()));
-            }
-        }
-    }
-    Err(std::io::Error::other("QEMU named no pseudo-terminal"))
+    Monitor::new(stream, limit)?.pseudo_terminal(LINK_PORT)
 }

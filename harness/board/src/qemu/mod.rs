@@ -2,7 +2,7 @@
 //! UART, time granted by the harness.
 
 pub(crate) mod device;
-mod monitor;
+pub(crate) mod monitor;
 pub(crate) mod process;
 mod version;
 

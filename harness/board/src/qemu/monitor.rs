@@ -16,7 +16,7 @@ const LINES_MAX: usize = 64;
 
 /// A connection to the monitor of one QEMU.
 #[derive(Debug)]
-pub(super) struct Monitor {
+pub(crate) struct Monitor {
     stream: BufReader<UnixStream>,
 }
 
@@ -44,7 +44,7 @@ struct Done {}
 
 impl Monitor {
     /// Greets the monitor; no answer takes longer than `limit`.
-    pub(super) fn new(stream: UnixStream, limit: Duration) -> std::io::Result<Self> {
+    pub(crate) fn new(stream: UnixStream, limit: Duration) -> std::io::Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(limit))?;
         let mut monitor = Self { stream: BufReader::new(stream) };
@@ -53,7 +53,7 @@ impl Monitor {
     }
 
     /// The pseudo terminal behind the character device of this name.
-    pub(super) fn pseudo_terminal(&mut self, label: &str) -> std::io::Result<PathBuf> {
+    pub(crate) fn pseudo_terminal(&mut self, label: &str) -> std::io::Result<PathBuf> {
         let devices: Vec<CharacterDevice> = self.execute("query-chardev")?;
         let found = devices.iter().find(|device| device.label == label);
         let path = found.and_then(|device| device.filename.strip_prefix("pty:"));

@@ -7,14 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use hilarm_link::{AgentConfig, Command, Credential, DeviceConfig, NetworkConfig, SasCredential};
-use hilarm_model::Timestamp;
+use hilarm_link::Command;
 use probe_rs::MemoryInterface;
 
 use super::*;
 use crate::linked::Wire;
 use crate::probe::ProbeError;
 use crate::{Board, Elf, Heartbeat, LocalUnit, ProcessorEnd, ProcessorState, qemu_binary, qemu_version};
+
+use self::device::{config, now};
+
+/// What the tests beside `src` boot, too.
+#[path = "../../../tests/support/device.rs"]
+mod device;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -37,31 +42,6 @@ fn bench() -> Option<(Board, Elf)> {
 
 fn open(board: &Board, elf: &Elf) -> Station {
     Station::open(board, elf, &LocalUnit::default()).unwrap()
-}
-
-fn config() -> DeviceConfig {
-    DeviceConfig {
-        seed: 1,
-        device_id: "pump-1".to_owned(),
-        hub_host: "hub.hilarm.test".to_owned(),
-        hub_port: 8883,
-        credential: Credential::Sas(SasCredential { key: vec![1; 32], ttl_s: 3600 }),
-        modules: Vec::new(),
-        ca_certificate: Vec::new(),
-        network: NetworkConfig {
-            mac: [2, 0, 0, 0, 0, 9],
-            address: [10, 42, 0, 9],
-            prefix_len: 24,
-            gateway: [10, 42, 0, 1],
-            dns: [10, 77, 0, 53],
-        },
-        keep_alive_s: 240,
-        agent: AgentConfig::default(),
-    }
-}
-
-fn now() -> Now {
-    Now { mono: Monotonic::from_micros(1), unix: Timestamp::from_secs(1_767_225_600) }
 }
 
 fn ask_something() -> Stimulus {
@@ -106,17 +86,17 @@ impl Wire for Cable {
 /// A device whose link is cut like this once it is there, and what was found out about it.
 fn cut(how: u8) -> Option<(DeviceFault, Autopsy)> {
     let (board, elf) = bench()?;
-    let mut first = open(&board, &elf).boot(&config()).unwrap();
+    let mut first = open(&board, &elf).boot(&config("pump-1", 9)).unwrap();
     let (linked, mut station) = (first.device.take().unwrap(), first.station.take().unwrap());
     let mut parts = linked.into_parts();
     let state = Arc::new(AtomicU8::new(WHOLE));
     parts.wire = Box::new(Cable { wire: parts.wire, state: Arc::clone(&state) });
     station.take_back(parts);
     station.rest().unwrap();
-    let mut device = station.boot(&config()).unwrap();
-    device.step(Stimulus::Tick, now()).unwrap();
+    let mut device = station.boot(&config("pump-1", 9)).unwrap();
+    device.step(Stimulus::Tick, now(1)).unwrap();
     state.store(how, Ordering::SeqCst);
-    let fault = device.step(ask_something(), now()).unwrap_err();
+    let fault = device.step(ask_something(), now(1)).unwrap_err();
     let autopsy = device.autopsy().unwrap();
     assert!(device.into_station().is_none(), "such a board is opened anew");
     Some((fault, autopsy))
@@ -159,15 +139,15 @@ fn lock_up(station: &Station) -> Vec<u8> {
 #[test]
 fn a_processor_that_locks_up_is_found_out_and_told_nothing_more() {
     let Some((board, elf)) = bench() else { return };
-    let mut device = open(&board, &elf).boot(&config()).unwrap();
-    device.step(Stimulus::Tick, now()).unwrap();
+    let mut device = open(&board, &elf).boot(&config("pump-1", 9)).unwrap();
+    device.step(Stimulus::Tick, now(1)).unwrap();
     let table = lock_up(device.station().unwrap());
     let began = Instant::now();
     while device.station().unwrap().vitals().end().is_none() {
         assert!(began.elapsed() < LIMIT, "nobody notices");
         std::thread::yield_now();
     }
-    let fault = device.step(ask_something(), now()).unwrap_err();
+    let fault = device.step(ask_something(), now(1)).unwrap_err();
     assert_eq!(fault, DeviceFault::Processor(ProcessorEnd::LockedUp));
     let autopsy = device.autopsy().unwrap();
     assert_eq!(autopsy.verdict, AutopsyVerdict::Lockup, "{autopsy}");
@@ -180,7 +160,7 @@ fn a_processor_that_locks_up_is_found_out_and_told_nothing_more() {
         held.session.core(0).and_then(|mut core| core.write(0, &table)).map_err(failed)
     });
     restored.unwrap();
-    station.boot(&config()).unwrap().step(Stimulus::Tick, now()).unwrap();
+    station.boot(&config("pump-1", 9)).unwrap().step(Stimulus::Tick, now(1)).unwrap();
 }
 
 #[test]
@@ -189,7 +169,7 @@ fn a_firmware_that_does_not_come_up_says_why_and_where() {
     // The firmware finds no configuration where it looks.
     let spec = board.probe.as_mut().unwrap();
     spec.config_address += 64 * 1024;
-    let error = open(&board, &elf).boot(&config()).map(drop).unwrap_err();
+    let error = open(&board, &elf).boot(&config("pump-1", 9)).map(drop).unwrap_err();
     let ProbeError::Boot { fault, autopsy } = &error else { panic!("{error}") };
     assert!(matches!(**fault, DeviceFault::Panicked { .. }), "{fault}");
     assert_eq!(autopsy.verdict, AutopsyVerdict::Panic);
