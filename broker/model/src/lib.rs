@@ -23,7 +23,7 @@ pub use rules::{
     Tuning,
 };
 pub use security::{
-    AgentIdentity, Flow, FlowDirection, FlowProtocol, ListeningPort, Login, ProcessCreate, SecurityEvent,
-    SecurityPayload, SystemInformation,
+    AgentIdentity, EventCategory, EventType, Flow, FlowDirection, FlowProtocol, ListeningPort, Login,
+    ProcessCreate, RecordedEvent, SecurityEvent, SecurityPayload, SystemInformation,
 };
 pub use time::{Monotonic, Now, Timestamp};

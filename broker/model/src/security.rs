@@ -1,5 +1,6 @@
 //! Security events as decoded from a device agent's messages, one shape for FlatBuffers 2.3 and JSON 1.0.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -42,8 +43,45 @@ pub enum SecurityPayload {
     ProcessCreate(ProcessCreate),
     /// Ports on which the device listens.
     ListeningPorts(Vec<ListeningPort>),
-    /// A kind that is recorded but not yet judged, by its schema name.
-    Other(String),
+    /// A kind that no detection judges, with what it says.
+    Recorded(RecordedEvent),
+}
+
+/// An event that no detection judges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedEvent {
+    /// Its name in JSON schema 1.0, e.g. `LocalUsers`, also where it came as FlatBuffers; the name that was sent
+    /// where that schema has none.
+    pub name: String,
+    /// When such events are sent.
+    pub category: EventCategory,
+    /// What they are about.
+    pub event_type: EventType,
+    /// The items of its payload: fields by their names in the schema. Numbers and booleans as text, what is nested
+    /// as JSON, no field that is null.
+    pub items: Vec<BTreeMap<String, String>>,
+}
+
+/// When an event is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventCategory {
+    /// At intervals: how things stand.
+    Periodic,
+    /// When something has happened.
+    Triggered,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventType {
+    /// The device.
+    Security,
+    /// The agent, at work.
+    Operational,
+    /// The agent, to whoever looks for its faults.
+    Diagnostic,
 }
 
 /// An attempt to sign in on the device.

@@ -1,6 +1,6 @@
 //! The events of a security message as rows of Log Analytics' `SecurityIoTRawEvent` table.
 
-use hilarm_model::{HubEvent, HubRecord, SecurityPayload, Timestamp};
+use hilarm_model::{EventCategory, EventType, HubEvent, HubRecord, SecurityPayload, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ pub fn security_iot_raw_events(record: &HubRecord, context: &AlertContext) -> Ve
         return Vec::new();
     };
     let row = |event: &hilarm_model::SecurityEvent| {
-        let (category, name) = kind(&event.payload);
+        let (category, name, event_type) = kind(&event.payload);
         SecurityIotRawEvent {
             agent_version: agent.version.clone(),
             associated_resource_id: context.resource_id(),
@@ -41,7 +41,7 @@ pub fn security_iot_raw_events(record: &HubRecord, context: &AlertContext) -> Ve
             is_empty: is_empty(&event.payload),
             raw_event_category: category.to_owned(),
             raw_event_name: name.to_owned(),
-            raw_event_type: "Security".to_owned(),
+            raw_event_type: event_type.to_owned(),
             time_generated: time_text(record.at),
             time_stamp: time_text(Timestamp::from_micros(event.agent_time.saturating_mul(1_000_000))),
         }
@@ -49,16 +49,27 @@ pub fn security_iot_raw_events(record: &HubRecord, context: &AlertContext) -> Ve
     events.iter().map(row).collect()
 }
 
-/// Category and name of an event, as schema 1.0 has them.
-fn kind(payload: &SecurityPayload) -> (&'static str, &str) {
+/// Category, name and type of an event, as schema 1.0 has them.
+fn kind(payload: &SecurityPayload) -> (&'static str, &str, &'static str) {
     match payload {
-        SecurityPayload::NetworkActivity(_) => ("Periodic", "NetworkActivity"),
-        SecurityPayload::SystemInformation(_) => ("Periodic", "SystemInformation"),
-        SecurityPayload::Heartbeat => ("Periodic", "Heartbeat"),
-        SecurityPayload::Login(_) => ("Triggered", "Login"),
-        SecurityPayload::ProcessCreate(_) => ("Triggered", "ProcessCreate"),
-        SecurityPayload::ListeningPorts(_) => ("Periodic", "ListeningPorts"),
-        SecurityPayload::Other(name) => ("Periodic", name),
+        SecurityPayload::NetworkActivity(_) => ("Periodic", "NetworkActivity", "Security"),
+        SecurityPayload::SystemInformation(_) => ("Periodic", "SystemInformation", "Security"),
+        SecurityPayload::Heartbeat => ("Periodic", "Heartbeat", "Security"),
+        SecurityPayload::Login(_) => ("Triggered", "Login", "Security"),
+        SecurityPayload::ProcessCreate(_) => ("Triggered", "ProcessCreate", "Security"),
+        SecurityPayload::ListeningPorts(_) => ("Periodic", "ListeningPorts", "Security"),
+        SecurityPayload::Recorded(event) => {
+            let category = match event.category {
+                EventCategory::Periodic => "Periodic",
+                EventCategory::Triggered => "Triggered",
+            };
+            let event_type = match event.event_type {
+                EventType::Security => "Security",
+                EventType::Operational => "Operational",
+                EventType::Diagnostic => "Diagnostic",
+            };
+            (category, &event.name, event_type)
+        }
     }
 }
 
@@ -66,7 +77,24 @@ fn is_empty(payload: &SecurityPayload) -> bool {
     match payload {
         SecurityPayload::NetworkActivity(flows) => flows.is_empty(),
         SecurityPayload::ListeningPorts(ports) => ports.is_empty(),
+        SecurityPayload::Recorded(event) => event.items.is_empty(),
         SecurityPayload::Heartbeat => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hilarm_model::RecordedEvent;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_not_judged_keeps_its_name_category_and_type() {
+        let (category, event_type) = (EventCategory::Triggered, EventType::Operational);
+        let (name, items) = ("ConfigurationError".to_owned(), vec![]);
+        let recorded = SecurityPayload::Recorded(RecordedEvent { name, category, event_type, items });
+        assert_eq!(kind(&recorded), ("Triggered", "ConfigurationError", "Operational"));
+        assert!(is_empty(&recorded));
     }
 }

@@ -125,6 +125,11 @@ impl<'a, 'b> Table<'a, 'b> {
         self.field(slot, 4)?.map_or(Ok(0), |position| self.buffer.u32(position))
     }
 
+    pub(crate) fn u64(&self, slot: usize) -> Result<u64, Invalid> {
+        let field = self.field(slot, 8)?;
+        field.map_or(Ok(0), |position| self.buffer.array(position).map(u64::from_le_bytes))
+    }
+
     /// A struct, which lies in the table itself.
     pub(crate) fn structure<const N: usize>(
         &self,

@@ -1,12 +1,12 @@
 //! The classic agent's JSON schema 1.0, the envelope: what a message and its events must have. The kinds of
 //! payload are `json_payload`.
 
-use hilarm_model::{AgentIdentity, SecurityEvent};
+use hilarm_model::{AgentIdentity, EventCategory, EventType, SecurityEvent};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::SecurityMessage;
-use super::json_payload::decode_payload;
+use super::json_payload::{Kind, decode_payload};
 use super::timestamp::unix_seconds;
 
 #[derive(Deserialize)]
@@ -26,23 +26,26 @@ struct RawEvent {
     _timestamp_local: String,
     #[serde(rename = "TimestampUTC")]
     timestamp_utc: String,
-    category: Category,
+    #[serde(with = "Category")]
+    category: EventCategory,
     name: String,
-    #[serde(rename = "EventType")]
-    _event_type: EventType,
+    #[serde(with = "Type")]
+    event_type: EventType,
     is_empty: bool,
     payload_schema_version: String,
     payload: Vec<Value>,
 }
 
-#[derive(Deserialize, PartialEq)]
+#[derive(Deserialize)]
+#[serde(remote = "EventCategory")]
 enum Category {
     Periodic,
     Triggered,
 }
 
 #[derive(Deserialize)]
-enum EventType {
+#[serde(remote = "EventType")]
+enum Type {
     Security,
     Operational,
     Diagnostic,
@@ -79,12 +82,13 @@ fn decode_event(raw: &RawEvent, events: &mut Vec<SecurityEvent>) -> Result<(), S
     if raw.payload_schema_version != "1.0" {
         return Err(format!("PayloadSchemaVersion of {} is not 1.0", raw.name));
     }
-    if raw.category == Category::Triggered && (raw.is_empty || raw.payload.is_empty()) {
+    if raw.category == EventCategory::Triggered && (raw.is_empty || raw.payload.is_empty()) {
         return Err(format!("{} is triggered and empty", raw.name));
     }
     let id = guid(&raw.id).ok_or("Id is not a GUID")?;
     let agent_time = unix_seconds(&raw.timestamp_utc).ok_or("TimestampUTC is not a timestamp")?;
-    for payload in decode_payload(&raw.name, &raw.payload)? {
+    let kind = Kind { name: &raw.name, category: raw.category, event_type: raw.event_type };
+    for payload in decode_payload(kind, &raw.payload)? {
         events.push(SecurityEvent { id: id.clone(), agent_time, collection_interval_s: None, payload });
     }
     Ok(())
@@ -135,9 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_is_recorded_by_its_name() {
-        let message = decoded(&message(json!([event("LocalUsers", "Periodic", json!([]))]))).unwrap();
-        assert_eq!(message.events[0].payload, SecurityPayload::Other("LocalUsers".into()));
+    fn another_kind_is_recorded_with_what_it_says() {
+        let user = json!({ "UserId": 0, "UserName": "root", "GroupIds": "0;4", "GroupNames": "root;adm" });
+        let message = decoded(&message(json!([event("LocalUsers", "Periodic", json!([user]))]))).unwrap();
+        let SecurityPayload::Recorded(recorded) = &message.events[0].payload else { panic!("{message:?}") };
+        assert_eq!(recorded.name, "LocalUsers");
+        assert_eq!((recorded.category, recorded.event_type), (EventCategory::Periodic, EventType::Security));
+        let said: Vec<_> = recorded.items[0].iter().map(|(name, text)| (&**name, &**text)).collect();
+        let expected =
+            [("GroupIds", "0;4"), ("GroupNames", "root;adm"), ("UserId", "0"), ("UserName", "root")];
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -75,23 +75,87 @@ fn is_one_of(value: &Value, words: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hilarm_model::SecurityPayload;
-    use serde_json::json;
+    use hilarm_model::{EventCategory, EventType, RecordedEvent, SecurityPayload};
+    use serde_json::{Value, json};
 
-    use super::super::json_payload::decode_payload;
+    use super::super::json_payload::{Kind, decode_payload};
+
+    fn recorded(name: &str, payload: &[Value]) -> Result<RecordedEvent, String> {
+        let kind = Kind { name, category: EventCategory::Periodic, event_type: EventType::Security };
+        match decode_payload(kind, payload)?.remove(0) {
+            SecurityPayload::Recorded(event) => Ok(event),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// One item of each kind, with all that it must have.
+    fn samples() -> [(&'static str, Value); 9] {
+        [
+            ("ProcessTerminate", json!({ "Executable": "/tmp/miner", "ProcessId": 9, "ExitStatus": 143 })),
+            ("FirewallConfiguration", json!({ "Enabled": true, "Action": "Deny" })),
+            ("LocalUsers", json!({ "GroupIds": "0", "GroupNames": "root", "UserId": 0, "UserName": "root" })),
+            (
+                "ConnectedHardware",
+                json!({ "HardwareCategory": "USB", "HardwareSubCategory": "Storage", "HardwareName": "x" }),
+            ),
+            (
+                "OSBaseline",
+                json!({
+                    "Description": "the firewall is on", "CceId": "1", "Result": "Fail", "Error": "",
+                    "Severity": "Critical",
+                }),
+            ),
+            ("Diagnostic", json!({ "Severity": "Warn", "Message": "m", "ProcessId": 2, "ThreadId": 0 })),
+            (
+                "ConfigurationError",
+                json!({
+                    "ConfigurationName": "x", "ErrorType": "Conflict", "UsedConfiguration": "y", "Message": "m",
+                }),
+            ),
+            ("DroppedEventsStatistics", json!({ "Queue": "High", "CollectedEvents": 3, "DroppedEvents": 1 })),
+            ("MessageStatistics", json!({ "MessagesSent": 3, "MessagesUnder4KB": 2, "TotalFailed": 0 })),
+        ]
+    }
 
     #[test]
-    fn a_documented_kind_is_checked_and_recorded_by_its_name() {
-        let rule = |action: &str| json!({ "Enabled": true, "Action": action });
-        let recorded = decode_payload("FirewallConfiguration", &[rule("Allow")]);
-        assert_eq!(recorded, Ok(vec![SecurityPayload::Other("FirewallConfiguration".into())]));
-        assert!(decode_payload("FirewallConfiguration", &[rule("Perhaps")]).is_err());
-        assert!(decode_payload("MessageStatistics", &[json!({ "MessagesSent": 1 })]).is_err());
+    fn each_documented_kind_is_recorded_whole_and_refused_without_any_of_its_fields() {
+        for (name, sample) in samples() {
+            let event = recorded(name, std::slice::from_ref(&sample)).unwrap();
+            let fields = sample.as_object().unwrap();
+            assert_eq!((event.name.as_str(), event.items[0].len()), (name, fields.len()));
+            for field in fields.keys() {
+                let mut item = sample.clone();
+                item.as_object_mut().unwrap().remove(field);
+                let complaint = recorded(name, &[item]).unwrap_err();
+                assert_eq!(complaint, format!("{name}: {field} is missing"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_that_holds_something_else_is_refused_by_name() {
+        for (name, field, wrong) in [
+            ("FirewallConfiguration", "Action", json!("Perhaps")),
+            ("FirewallConfiguration", "Enabled", json!("true")),
+            ("OSBaseline", "Result", json!("Error")),
+            ("OSBaseline", "Severity", json!("High")),
+            ("DroppedEventsStatistics", "Queue", json!("Medium")),
+            ("ConfigurationError", "ErrorType", json!("Typo")),
+            ("LocalUsers", "UserName", json!(0)),
+            ("ProcessTerminate", "ExitStatus", json!([0])),
+        ] {
+            let (_, mut item) = samples().into_iter().find(|(known, _)| *known == name).unwrap();
+            item[field] = wrong;
+            let complaint = recorded(name, &[item]).unwrap_err();
+            assert!(complaint.starts_with(&format!("{name}: {field} is not ")), "{complaint}");
+        }
     }
 
     #[test]
     fn an_undocumented_kind_is_recorded_whatever_it_holds() {
-        let recorded = decode_payload("Weather", &[json!({ "Rain": true })]);
-        assert_eq!(recorded, Ok(vec![SecurityPayload::Other("Weather".into())]));
+        let event = recorded("Weather", &[json!({ "Rain": true, "Wind": { "Beaufort": 7 }, "Sun": null })]);
+        let items = event.unwrap().items;
+        let said: Vec<_> = items[0].iter().map(|(name, text)| (&**name, &**text)).collect();
+        assert_eq!(said, [("Rain", "true"), ("Wind", r#"{"Beaufort":7}"#)]);
     }
 }

@@ -1,14 +1,27 @@
 //! The payloads of JSON schema 1.0. ConnectionCreate, Login, ProcessCreate and ListeningPorts become what the
-//! detections judge; the other documented kinds are checked by `json_fields` and recorded by their name.
+//! detections judge; the other documented kinds are checked by `json_fields`, and all others recorded with what
+//! they say.
 //! Numbers may come as numbers or as text: agents in the field do both.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use hilarm_model::{Flow, FlowDirection, FlowProtocol, ListeningPort, Login, ProcessCreate, SecurityPayload};
+use hilarm_model::{
+    EventCategory, EventType, Flow, FlowDirection, FlowProtocol, ListeningPort, Login, ProcessCreate,
+    RecordedEvent, SecurityPayload,
+};
 use serde_json::{Map, Value};
 
 use super::json_fields;
+
+/// What an event says it is.
+#[derive(Clone, Copy)]
+pub(super) struct Kind<'a> {
+    pub(super) name: &'a str,
+    pub(super) category: EventCategory,
+    pub(super) event_type: EventType,
+}
 
 /// One item of a payload, with the name of its kind for complaints.
 #[derive(Clone, Copy)]
@@ -17,10 +30,10 @@ pub(super) struct Item<'a> {
     fields: &'a Map<String, Value>,
 }
 
-pub(super) fn decode_payload(kind: &str, payload: &[Value]) -> Result<Vec<SecurityPayload>, String> {
-    let items = payload.iter().map(|item| Item::new(kind, item)).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn decode_payload(kind: Kind<'_>, payload: &[Value]) -> Result<Vec<SecurityPayload>, String> {
+    let items = payload.iter().map(|item| Item::new(kind.name, item)).collect::<Result<Vec<_>, _>>()?;
     let items = items.into_iter();
-    Ok(match kind {
+    Ok(match kind.name {
         "ConnectionCreate" => {
             vec![SecurityPayload::NetworkActivity(
                 items.map(|item| connection(&item)).collect::<Result<_, _>>()?,
@@ -31,9 +44,14 @@ pub(super) fn decode_payload(kind: &str, payload: &[Value]) -> Result<Vec<Securi
         }
         "Login" => items.map(|item| login(&item)).collect::<Result<_, _>>()?,
         "ProcessCreate" => items.map(|item| process(&item)).collect::<Result<_, _>>()?,
-        other => {
-            items.into_iter().try_for_each(|item| json_fields::check(&item))?;
-            vec![SecurityPayload::Other(other.to_owned())]
+        name => {
+            let check = |item: Item<'_>| json_fields::check(&item).map(|()| item.as_texts());
+            vec![SecurityPayload::Recorded(RecordedEvent {
+                name: name.to_owned(),
+                category: kind.category,
+                event_type: kind.event_type,
+                items: items.map(check).collect::<Result<_, _>>()?,
+            })]
         }
     })
 }
@@ -53,6 +71,16 @@ impl<'a> Item<'a> {
 
     pub(super) fn kind(&self) -> &'a str {
         self.kind
+    }
+
+    /// All that it says.
+    fn as_texts(&self) -> BTreeMap<String, String> {
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        self.fields.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
     }
 
     pub(super) fn wrong(&self, name: &str, expected: &str) -> String {
@@ -190,6 +218,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn decode_payload(name: &str, payload: &[Value]) -> Result<Vec<SecurityPayload>, String> {
+        let (category, event_type) = (EventCategory::Periodic, EventType::Security);
+        super::decode_payload(Kind { name, category, event_type }, payload)
+    }
 
     fn one(kind: &str, item: Value) -> Result<SecurityPayload, String> {
         decode_payload(kind, &[item]).map(|mut payloads| payloads.remove(0))

@@ -1,5 +1,6 @@
 //! Security messages of Defender agents: FlatBuffers schema 2.3 (`schema`, read by `flatbuffer`) and JSON
-//! schema 1.0 (`json`, its payloads `json_payload` and `json_fields`). Payload kinds that no detection judges yet are recorded by name.
+//! schema 1.0 (`json`, its payloads `json_payload` and `json_fields`). What no detection judges is recorded with what
+//! it says, in one form for both (`recorded`).
 //!
 //! Decoding is total: any bytes give a message or a reason, with every offset checked and the work bounded
 //! by the length of the input, however its offsets are shared.
@@ -8,6 +9,9 @@ mod flatbuffer;
 mod json;
 mod json_fields;
 mod json_payload;
+mod recorded;
+#[cfg(test)]
+mod recorded_tests;
 mod schema;
 #[cfg(test)]
 pub(crate) mod schema_tests;

@@ -8,8 +8,8 @@ use hilarm_model::{
     SystemInformation,
 };
 
-use super::SecurityMessage;
 use super::flatbuffer::{Buffer, Invalid, Table};
+use super::{SecurityMessage, recorded};
 
 mod message {
     pub(super) const SECURITY_MODULE_ID: usize = 0;
@@ -77,15 +77,14 @@ fn decode_event(table: &Table<'_, '_>) -> Result<SecurityEvent, Invalid> {
 }
 
 fn decode_payload(kind: u8, table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid> {
-    let other = |name: &str| Ok(SecurityPayload::Other(name.to_owned()));
     match kind {
         1 => Ok(SecurityPayload::NetworkActivity(decode_activity(table)?)),
         2 => Ok(SecurityPayload::SystemInformation(decode_system_information(table)?)),
         3 => Ok(SecurityPayload::ListeningPorts(decode_ports(table)?)),
         4 => Ok(SecurityPayload::Heartbeat),
-        5 => other("Baseline"),
+        5 => recorded::baseline(table),
         6 => decode_process(table),
-        7 => other("Log"),
+        7 => recorded::log(table),
         value => Err(Invalid::Unknown { name: "payload", value }),
     }
 }
@@ -127,7 +126,8 @@ fn decode_process(table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid> {
                 user: if name.is_empty() { id.to_string() } else { name },
             }))
         }
-        0 | 2 => Ok(SecurityPayload::Other("Process".into())),
+        0 => recorded::forked(table),
+        2 => recorded::exited(table),
         value => Err(Invalid::Unknown { name: "process event type", value }),
     }
 }

@@ -8,15 +8,15 @@ use hilarm_model::{
 use proptest::prelude::*;
 
 use super::flatbuffer::Invalid;
-use super::{SecurityMessage, schema};
+use super::{SecurityMessage, recorded_tests, schema};
 
-type Builder = FlatBufferBuilder<'static>;
-type Finished = WIPOffset<TableFinishedWIPOffset>;
+pub(super) type Builder = FlatBufferBuilder<'static>;
+pub(super) type Finished = WIPOffset<TableFinishedWIPOffset>;
 
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// The place of a field in a vtable.
-fn slot(index: u16) -> u16 {
+pub(super) fn slot(index: u16) -> u16 {
     4 + 2 * index
 }
 
@@ -30,7 +30,7 @@ fn put_struct(builder: &mut Builder, index: u16, bytes: &[u8]) {
     builder.push_slot_always(slot(index), *lowest);
 }
 
-fn tables(
+pub(super) fn tables(
     builder: &mut Builder,
     items: &[Finished],
 ) -> WIPOffset<flatbuffers::Vector<'static, flatbuffers::ForwardsUOffset<TableFinishedWIPOffset>>> {
@@ -100,8 +100,8 @@ fn put_payload(builder: &mut Builder, payload: &SecurityPayload) -> (u8, Finishe
             (3, builder.end_table(start))
         }
         SecurityPayload::ProcessCreate(process) => (6, put_process(builder, process, 1)),
-        // Kinds that only the JSON form carries, or that are not decoded, are a table of some kind.
-        _ => (6, empty_table(builder)),
+        SecurityPayload::Recorded(event) => recorded_tests::put_recorded(builder, event),
+        SecurityPayload::Login(_) => panic!("only JSON carries logins"),
     }
 }
 
@@ -128,7 +128,7 @@ fn put_ports(
     builder.end_vector(ports.len())
 }
 
-fn put_process(builder: &mut Builder, process: &ProcessCreate, event_type: i8) -> Finished {
+pub(super) fn put_process(builder: &mut Builder, process: &ProcessCreate, event_type: i8) -> Finished {
     let executable = builder.create_string(&process.executable);
     let user = builder.create_string(&process.user);
     let command_line = builder.create_string(&process.command_line);
@@ -146,7 +146,7 @@ fn empty_table(builder: &mut Builder) -> Finished {
     builder.end_table(start)
 }
 
-fn build(message: &SecurityMessage) -> Vec<u8> {
+pub(super) fn build(message: &SecurityMessage) -> Vec<u8> {
     let mut builder = Builder::new();
     let events: Vec<_> = message
         .events
@@ -173,7 +173,7 @@ fn build(message: &SecurityMessage) -> Vec<u8> {
     builder.finished_data().to_vec()
 }
 
-fn message(payloads: Vec<SecurityPayload>) -> SecurityMessage {
+pub(super) fn message(payloads: Vec<SecurityPayload>) -> SecurityMessage {
     let event = |payload| SecurityEvent {
         id: hex::encode(ID),
         agent_time: 1_767_225_600,
@@ -232,7 +232,6 @@ fn sample() -> SecurityMessage {
         SecurityPayload::ListeningPorts(ports),
         SecurityPayload::ProcessCreate(process),
         SecurityPayload::Heartbeat,
-        SecurityPayload::Other("Process".into()),
     ])
 }
 

@@ -1,0 +1,126 @@
+//! What no detection judges, built by the official `flatbuffers` crate and read back.
+
+use hilarm_model::{EventCategory, EventType, ProcessCreate, RecordedEvent, SecurityPayload};
+
+use super::flatbuffer::{Buffer, Invalid};
+use super::schema_tests::{Builder, Finished, build, message, put_process, slot, tables};
+use super::{recorded, schema};
+
+/// Baseline, log, forked and ended processes.
+pub(super) fn put_recorded(builder: &mut Builder, event: &RecordedEvent) -> (u8, Finished) {
+    match event.name.as_str() {
+        "OSBaseline" => (5, put_items(builder, event, put_check)),
+        "Diagnostic" => (7, put_items(builder, event, put_log_record)),
+        name => {
+            let said = |name: &str| event.items[0][name].clone();
+            let (executable, command_line) = (said("Executable"), said("CommandLine"));
+            let process = ProcessCreate { executable, command_line, user: said("UserName") };
+            (6, put_process(builder, &process, if name == "Process" { 0 } else { 2 }))
+        }
+    }
+}
+
+/// A table of one vector of tables.
+fn put_items(
+    builder: &mut Builder,
+    event: &RecordedEvent,
+    put: fn(&mut Builder, &dyn Fn(&str) -> String) -> Finished,
+) -> Finished {
+    let items: Vec<_> =
+        event.items.iter().map(|item| put(builder, &|name: &str| item[name].clone())).collect();
+    let items = tables(builder, &items);
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), items);
+    builder.end_table(start)
+}
+
+fn put_check(builder: &mut Builder, said: &dyn Fn(&str) -> String) -> Finished {
+    let texts =
+        ["CceId", "Error", "Description", "Remediation"].map(|name| builder.create_string(&said(name)));
+    let start = builder.start_table();
+    for (index, text) in [0, 2, 3, 5].into_iter().zip(texts) {
+        builder.push_slot_always(slot(index), text);
+    }
+    builder.push_slot(slot(1), i8::from(said("Result") == "Fail"), 0);
+    builder.push_slot(slot(4), if said("Severity") == "Warning" { 2i8 } else { 0 }, 0);
+    builder.end_table(start)
+}
+
+fn put_log_record(builder: &mut Builder, said: &dyn Fn(&str) -> String) -> Finished {
+    let message = builder.create_string(&said("Message"));
+    let file = builder.create_string(&said("FileName"));
+    let start = builder.start_table();
+    builder.push_slot(slot(2), said("Timestamp").parse::<u64>().unwrap(), 0);
+    builder.push_slot_always(slot(0), message);
+    builder.push_slot(slot(1), if said("Severity") == "Warn" { 3i8 } else { 0 }, 0);
+    builder.push_slot(slot(3), said("Line").parse::<u32>().unwrap(), 0);
+    builder.push_slot_always(slot(4), file);
+    builder.end_table(start)
+}
+
+/// An event of one item.
+fn event(
+    name: &str,
+    category: EventCategory,
+    event_type: EventType,
+    said: &[(&str, &str)],
+) -> SecurityPayload {
+    let items = vec![said.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect()];
+    SecurityPayload::Recorded(RecordedEvent { name: name.into(), category, event_type, items })
+}
+
+#[test]
+fn what_is_not_judged_is_read_back_with_the_names_of_the_other_schema() {
+    let process_said = [
+        ("CommandLine", "/tmp/miner -t 4"),
+        ("Executable", "/tmp/miner"),
+        ("ParentProcessId", "0"),
+        ("ProcessId", "0"),
+        ("UserId", "0"),
+        ("UserName", "root"),
+    ];
+    let check_said = |result: &'static str, severity: &'static str| {
+        [
+            ("CceId", "hilarm-1"),
+            ("Description", "the firewall is on"),
+            ("Error", ""),
+            ("Remediation", "turn it on"),
+            ("Result", result),
+            ("Severity", severity),
+        ]
+    };
+    let log_said = [
+        ("FileName", "agent.c"),
+        ("Line", "7"),
+        ("Message", "no memory"),
+        ("Severity", "Warn"),
+        ("Timestamp", "1767225600123"),
+    ];
+    let (periodic, triggered) = (EventCategory::Periodic, EventCategory::Triggered);
+    let sent = message(vec![
+        event("Process", triggered, EventType::Security, &process_said),
+        event("ProcessTerminate", triggered, EventType::Security, &process_said),
+        event("OSBaseline", periodic, EventType::Security, &check_said("Pass", "Critical")),
+        event("OSBaseline", periodic, EventType::Security, &check_said("Fail", "Warning")),
+        event("Diagnostic", triggered, EventType::Diagnostic, &log_said),
+    ]);
+    assert_eq!(schema::decode(&build(&sent)), Ok(sent));
+}
+
+#[test]
+fn words_that_the_schema_does_not_have_are_refused() {
+    let mut builder = Builder::new();
+    let id = builder.create_string("hilarm-1");
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), id);
+    builder.push_slot(slot(1), 3i8, 0);
+    let check = builder.end_table(start);
+    let checks = tables(&mut builder, &[check]);
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), checks);
+    let baseline = builder.end_table(start);
+    builder.finish_minimal(baseline);
+    let buffer = Buffer::new(builder.finished_data());
+    let refused = recorded::baseline(&buffer.root().unwrap());
+    assert_eq!(refused, Err(Invalid::Unknown { name: "result", value: 3 }));
+}
