@@ -56,12 +56,14 @@ pub(super) enum Operation {
 
 /// Reads method and path.
 pub(super) fn route(head: &Head) -> Route {
-    let mut segments = head.path().split('/').skip(1).filter(|segment| !segment.is_empty());
+    let mut segments = head.path().split('/').skip(1).skip_while(|segment| segment.is_empty());
     match segments.next() {
         Some(first) if first.eq_ignore_ascii_case("devices") => {}
+        // Between the slashes of a blob's name may be nothing.
         Some(CONTAINER) => return blob(head, segments),
         _ => return Route::Unknown,
     }
+    let mut segments = segments.filter(|segment| !segment.is_empty());
     let Some(device) = segments.next().and_then(decode).and_then(|text| DeviceId::new(text).ok()) else {
         return Route::Unknown;
     };
@@ -183,6 +185,20 @@ mod tests {
         assert_eq!(put("&comp=block"), Route::Blob { path: path(), write: BlobWrite::Block });
         assert_eq!(put("&comp=blocklist"), Route::BlobBlocks { path: path() });
         assert_eq!(put("&comp=lease"), Route::Unknown);
+    }
+
+    #[test]
+    fn slashes_of_a_blobs_name_stay_and_superfluous_ones_elsewhere_do_not() {
+        let blob = |path: &str| Route::Blob { path: path.into(), write: BlobWrite::Whole };
+        for (sent, path) in [
+            ("a/logs//today", "a/logs//today"),
+            ("a//", "a//"),
+            ("a/logs/%2Ftoday", "a/logs//today"),
+            ("a/x/../y", "a/x/../y"),
+        ] {
+            assert_eq!(routed(&format!("PUT /uploads/{sent}?sig=x")), blob(path), "{sent}");
+        }
+        assert_eq!(routed("POST //devices//a/messages/events/"), of("a", None, Operation::SendEvent));
     }
 
     #[test]

@@ -51,6 +51,16 @@ fn an_upload_is_asked_for_put_and_told() {
 }
 
 #[test]
+fn a_blobs_name_may_have_nothing_between_two_slashes() {
+    let mut world = World::new();
+    let grant = begin(&mut world, "logs//today");
+    assert!(put(&mut world, &grant, "", b"1").starts_with("HTTP/1.1 201 Created\r\n"));
+    let told = format!(r#"{{"correlationId":{},"isSuccess":true}}"#, grant["correlationId"]);
+    end(&mut world, &told);
+    assert_eq!(completed(&mut world), [("logs//today".into(), 1, true)]);
+}
+
+#[test]
 fn blocks_add_up_and_the_correlation_id_may_stand_in_the_path() {
     let mut world = World::new();
     let grant = begin(&mut world, "a/b");
