@@ -30,6 +30,29 @@ pub struct HubConfig {
     pub lock_timeout: Duration,
     /// Greatest payload of a direct method, either way.
     pub method_bytes_max: usize,
+    /// Operation throttles; none when absent.
+    pub throttling: Option<Throttling>,
+    /// How many messages of 4 KiB the hub takes and hands out a day by UTC (an S1 unit: 400,000); they are not
+    /// counted when absent.
+    pub daily_messages_max: Option<u64>,
+}
+
+/// IoT Hub's operation throttles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttling {
+    /// S1 units of the hub; the throttles of an S1 hub follow from it.
+    pub units: u32,
+    /// So much of its rate an operation may be ahead at once: "the first minute or two".
+    pub burst: Duration,
+    /// How far behind its rate the queue of an operation may be before the hub refuses (undocumented).
+    pub queue: Duration,
+}
+
+impl Throttling {
+    /// The throttles of a hub of so many S1 units.
+    pub const fn s1(units: u32) -> Self {
+        Self { units, burst: Duration::from_secs(60), queue: Duration::from_secs(60) }
+    }
 }
 
 impl Default for HubConfig {
@@ -47,6 +70,8 @@ impl Default for HubConfig {
             key_rotation_ends_sessions: true,
             lock_timeout: Duration::from_secs(60),
             method_bytes_max: 128 * 1024,
+            throttling: None,
+            daily_messages_max: None,
         }
     }
 }

@@ -14,7 +14,7 @@ mod mqtt;
 mod security_message;
 mod service;
 
-pub use config::HubConfig;
+pub use config::{HubConfig, Throttling};
 pub use core::auth::{
     Authentication, CertificateClaim, CertificateEvidence, Check, Checks, IdentityClaim, Reading, Refuses,
     ThumbprintDigest, Thumbprints, TokenClaim,

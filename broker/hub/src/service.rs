@@ -22,7 +22,7 @@ use crate::core::registry::DeviceAuthentication;
 /// What the service side or the management plane asks of the hub.
 #[derive(Clone, Debug)]
 pub enum ServiceRequest {
-    /// Creates a device identity or replaces its authentication.
+    /// Creates a device identity or replaces its authentication, as an import job does.
     PutDevice {
         /// The device.
         device: DeviceId,
@@ -31,7 +31,34 @@ pub enum ServiceRequest {
         /// Sets the twin tag `SecurityGroup`; `None` leaves it as it is.
         security_group: Option<String>,
     },
-    /// Creates a module identity of a device or replaces its authentication.
+    /// Creates a device identity, as a PUT without `If-Match` does; one that exists is refused with 409001.
+    CreateDevice {
+        /// The device.
+        device: DeviceId,
+        /// How it must authenticate.
+        authentication: DeviceAuthentication,
+        /// Its twin tag `SecurityGroup`.
+        security_group: Option<String>,
+    },
+    /// Replaces the authentication of a device identity, as a PUT with `If-Match` does.
+    UpdateDevice {
+        /// The device.
+        device: DeviceId,
+        /// How it must authenticate from now on; `None` mints new symmetric keys.
+        authentication: Option<DeviceAuthentication>,
+        /// The ETag that the identity must have, `*` for any.
+        if_match: String,
+    },
+    /// Creates a module identity, as a PUT without `If-Match` does; one that exists is refused with 409301.
+    CreateModule {
+        /// The device.
+        device: DeviceId,
+        /// The module.
+        module: ModuleId,
+        /// How it must authenticate.
+        authentication: DeviceAuthentication,
+    },
+    /// Creates a module identity of a device or replaces its authentication, as an import job does.
     PutModule {
         /// The device.
         device: DeviceId,

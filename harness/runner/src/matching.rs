@@ -209,6 +209,7 @@ fn cause_of(cause: &RefusalCause) -> Cause {
         RefusalCause::CredentialKindMismatch => Cause::CredentialKindMismatch,
         RefusalCause::UserNameMalformed { .. } => Cause::UserNameMalformed,
         RefusalCause::ProtocolLevel { .. } => Cause::ProtocolLevel,
+        RefusalCause::Throttled => Cause::Throttled,
     }
 }
 
@@ -224,6 +225,8 @@ fn reason_of(reason: hilarm_model::CloseReason) -> CloseReason {
         Model::TokenExpired => CloseReason::TokenExpired,
         Model::IdentityChanged => CloseReason::IdentityChanged,
         Model::ConnectTimeout => CloseReason::ConnectTimeout,
+        Model::Throttled => CloseReason::Throttled,
+        Model::QuotaExceeded => CloseReason::QuotaExceeded,
     }
 }
 

@@ -55,9 +55,10 @@ fn counts(event: &HubEvent, counting: &mut Counting<'_>) {
     }
 }
 
-/// Malformed packets are the 400 family's; everything else about a refused CONNECT is a 401.
+/// Malformed packets are the 400 family's, a throttle is a 429; everything else about a refused CONNECT is a 401.
 fn is_unauthorized(cause: &RefusalCause) -> bool {
-    !matches!(cause, RefusalCause::UserNameMalformed { .. } | RefusalCause::ProtocolLevel { .. })
+    use RefusalCause::{ProtocolLevel, Throttled, UserNameMalformed};
+    !matches!(cause, UserNameMalformed { .. } | ProtocolLevel { .. } | Throttled)
 }
 
 #[cfg(test)]
@@ -69,7 +70,8 @@ mod tests {
     use crate::tests::range_row::Row;
     use hilarm_model::RangeRuleType;
     use hilarm_model::RefusalCause::{
-        IpFiltered, ProtocolLevel, SasInvalidSignature, UnknownDevice, UserNameMalformed, X509Expired,
+        IpFiltered, ProtocolLevel, SasInvalidSignature, Throttled, UnknownDevice, UserNameMalformed,
+        X509Expired,
     };
 
     const ROW: Row = Row {
@@ -131,8 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn stays_silent_on_malformed_packets_and_on_what_names_no_device() {
+    fn stays_silent_on_malformed_packets_on_throttles_and_on_what_names_no_device() {
         ROW.stays_silent_on([
+            refused(DEVICE, [Throttled]),
             refused(DEVICE, [ProtocolLevel { level: 5 }]),
             refused(DEVICE, [UserNameMalformed { reason: "no slash".into() }]),
             service_refused(None),

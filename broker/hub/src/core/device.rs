@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use hilarm_model::{
-    DeviceId, HubEvent, MethodOutcome, Now, Operation, Protocol, RefusalCause, TwinSection,
+    CloseReason, DeviceId, HubEvent, MethodOutcome, Now, Operation, Protocol, RefusalCause, TwinSection,
     UsedAuthentication,
 };
 use serde_json::Value;
@@ -15,7 +15,7 @@ use super::registry::ClientIdentity;
 use super::twin::InvalidPatch;
 use super::{Core, CoreTimer, Notice, Presence};
 use crate::security_message;
-use crate::service::{MethodResult, MethodTicket};
+use crate::service::{HubError, MethodResult, MethodTicket};
 
 impl Core {
     pub(crate) fn authenticate(
@@ -49,9 +49,17 @@ impl Core {
         }
     }
 
-    /// The identity went away; deliveries that were out are free again.
-    pub(crate) fn disconnected(&mut self, identity: &ClientIdentity, protocol: Protocol) {
+    /// The identity went away; deliveries that were out are free again, and whoever waits for its answer to a direct
+    /// method is told.
+    pub(crate) fn disconnected(
+        &mut self,
+        identity: &ClientIdentity,
+        protocol: Protocol,
+        reason: CloseReason,
+        now: Now,
+    ) {
         self.presence.remove(identity);
+        self.cut_off_methods(identity, reason, now);
         if identity.module.is_none()
             && let Some(queue) = self.queues.get_mut(&identity.device)
         {
@@ -73,6 +81,7 @@ impl Core {
         message: &DeviceMessage<'_>,
         now: Now,
     ) {
+        self.charge(message.payload.len(), now);
         let device = identity.device.clone();
         let payload_bytes = message.payload.len() as u64;
         let event = match message.class() {
@@ -125,8 +134,10 @@ impl Core {
         patch: &[u8],
         now: Now,
     ) -> Result<u64, InvalidPatch> {
+        let bytes = patch.len();
         let patch = serde_json::from_slice(patch).map_err(|_| InvalidPatch::NotJson)?;
         let version = self.twins.entry(identity.clone()).or_default().reported.patch(&patch)?;
+        self.charge(bytes, now);
         self.record_twin_update(identity, TwinSection::Reported, version, now);
         Ok(version)
     }
@@ -153,10 +164,27 @@ impl Core {
     ) {
         let Some(invocation) = self.invocations.answer(ticket, identity) else { return };
         self.timers.clear(invocation.deadline, CoreTimer::Method(ticket));
+        self.charge(body.len(), now);
         let outcome = MethodOutcome::Answered { status };
         let (device, method) = (invocation.identity.device, invocation.method);
         self.record(HubEvent::DirectMethodInvoked { device, method, outcome }, now);
         self.results.push_back((ticket, MethodResult::Answered { status, payload: answer_body(body) }));
+    }
+
+    /// 400027 is documented for a device that connects once more. That any other end is 404104 is decided: Microsoft
+    /// calls the code an answer of 404, and says of a method only that the device was unavailable.
+    fn cut_off_methods(&mut self, identity: &ClientIdentity, reason: CloseReason, now: Now) {
+        for (ticket, invocation) in self.invocations.cut_off(identity) {
+            self.timers.clear(invocation.deadline, CoreTimer::Method(ticket));
+            let (device, method) = (invocation.identity.device, invocation.method);
+            let why = match reason {
+                CloseReason::TakenOver => HubError::ConnectionForcefullyClosedOnNewConnection(device.clone()),
+                _ => HubError::DeviceConnectionClosedRemotely(device.clone()),
+            };
+            let outcome = MethodOutcome::ConnectionClosed { code: why.code() };
+            self.record(HubEvent::DirectMethodInvoked { device, method, outcome }, now);
+            self.results.push_back((ticket, MethodResult::ConnectionClosed(why)));
+        }
     }
 
     pub(super) fn time_out_method(&mut self, ticket: MethodTicket, now: Now) {

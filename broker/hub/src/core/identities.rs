@@ -45,6 +45,36 @@ impl Core {
         Ok(ServiceReply::Done)
     }
 
+    pub(super) fn create_device(
+        &mut self,
+        device: DeviceId,
+        authentication: DeviceAuthentication,
+        security_group: Option<String>,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        if self.registry.device(&device).is_some() {
+            return Err(HubError::DeviceAlreadyExists(device));
+        }
+        self.put_device(device, authentication, security_group, now)
+    }
+
+    pub(super) fn update_device(
+        &mut self,
+        device: DeviceId,
+        authentication: Option<DeviceAuthentication>,
+        if_match: &str,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let Some(known) = self.registry.device(&device) else { return Err(HubError::DeviceNotFound(device)) };
+        if if_match != "*" && if_match.trim_matches('"') != known.etag() {
+            return Err(HubError::PreconditionFailed(format!("{device} has another ETag")));
+        }
+        let mut mint = || SymmetricKey::generate(&mut self.random);
+        let authentication = authentication
+            .unwrap_or_else(|| DeviceAuthentication::Sas { primary: mint(), secondary: mint() });
+        self.put_device(device, authentication, None, now)
+    }
+
     /// Also recorded when only the security group changed: the fact carries both.
     pub(super) fn record_registration(&mut self, device: DeviceId, now: Now) {
         let Some(known) = self.registry.device(&device) else { return };
@@ -52,6 +82,19 @@ impl Core {
         let identity = ClientIdentity { device: device.clone(), module: None };
         let security_group = self.twins.entry(identity).or_default().security_group().to_owned();
         self.record(HubEvent::DeviceRegistered { device, authentication, security_group }, now);
+    }
+
+    pub(super) fn create_module(
+        &mut self,
+        device: DeviceId,
+        module: ModuleId,
+        authentication: DeviceAuthentication,
+    ) -> Result<ServiceReply, HubError> {
+        let identity = ClientIdentity { device, module: Some(module.clone()) };
+        if self.registry.authentication(&identity).is_some() {
+            return Err(HubError::ModuleAlreadyExistsOnDevice(module));
+        }
+        self.put_module(identity.device, module, authentication)
     }
 
     pub(super) fn put_module(
@@ -116,6 +159,7 @@ impl Core {
         let known = self.registry.device_mut(&device);
         let known = known.ok_or_else(|| HubError::DeviceNotFound(device.clone()))?;
         if std::mem::replace(&mut known.enabled, enabled) != enabled {
+            known.version += 1;
             self.record(HubEvent::DeviceStatusChanged { device: device.clone(), enabled }, now);
             if !enabled {
                 self.notices.push_back(Notice::IdentityChanged { device });
@@ -143,6 +187,9 @@ impl Core {
             KeyName::Primary => *primary = key.clone(),
             KeyName::Secondary => *secondary = key.clone(),
         }
+        if let Some(known) = self.registry.device_mut(&identity.device) {
+            known.version += 1;
+        }
         if identity.module.is_none() {
             self.record_registration(identity.device.clone(), now);
         }
@@ -157,11 +204,11 @@ impl Core {
 
     pub(super) fn view(&self, device: DeviceId) -> Result<ServiceReply, HubError> {
         let Some(known) = self.registry.device(&device) else { return Err(HubError::DeviceNotFound(device)) };
-        let enabled = known.enabled;
+        let (enabled, etag) = (known.enabled, known.etag());
         let cloud_to_device_messages = self.queues.get(&device).map_or(0, |queue| queue.len());
         let identity = ClientIdentity { device, module: None };
         let connected = self.presence.contains_key(&identity);
         let device = identity.device;
-        Ok(ServiceReply::Device(DeviceView { device, enabled, connected, cloud_to_device_messages }))
+        Ok(ServiceReply::Device(DeviceView { device, etag, enabled, connected, cloud_to_device_messages }))
     }
 }

@@ -40,6 +40,11 @@ impl Invocations {
         if asked { self.under_way.remove(&ticket) } else { None }
     }
 
+    /// Ends everything that the identity was asked and did not answer.
+    pub(crate) fn cut_off(&mut self, from: &ClientIdentity) -> Vec<(MethodTicket, Invocation)> {
+        self.under_way.extract_if(.., |_, invocation| invocation.identity == *from).collect()
+    }
+
     pub(crate) fn time_out(&mut self, ticket: MethodTicket) -> Option<Invocation> {
         self.under_way.remove(&ticket)
     }

@@ -16,12 +16,14 @@ mod key;
 pub(crate) mod management;
 pub(crate) mod message;
 pub(crate) mod messages;
+mod metering;
 mod methods;
 pub(crate) mod registry;
 mod rights;
 mod service;
 #[cfg(test)]
 mod tests;
+pub(crate) mod throttle;
 pub(crate) mod timers;
 mod twin;
 mod twin_service;
@@ -39,6 +41,7 @@ use self::auth::Authentication;
 use self::cloud_to_device::{CloudToDeviceQueue, LockToken};
 use self::management::Management;
 pub(crate) use self::messages::Redelivery;
+use self::metering::Metering;
 use self::methods::Invocations;
 use self::registry::{ClientIdentity, Registry};
 use self::timers::Timers;
@@ -91,6 +94,7 @@ pub(crate) struct Core {
     presence: BTreeMap<ClientIdentity, Presence>,
     last_protocols: BTreeMap<DeviceId, Protocol>,
     management: Management,
+    metering: Metering,
     uploads: Uploads,
     feedback: VecDeque<Feedback>,
     random: ChaCha8Rng,
@@ -111,6 +115,7 @@ impl Core {
             queues: BTreeMap::new(),
             invocations: Invocations::new(random.random()),
             management: Management::default(),
+            metering: Metering::default(),
             uploads: Uploads::default(),
             feedback: VecDeque::new(),
             random,

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hilarm_model::{DeviceId, ModuleId, RegisteredAuthentication};
 
 pub use super::key::{InvalidKey, InvalidThumbprint, SymmetricKey, Thumbprint};
@@ -69,7 +71,15 @@ impl DeviceAuthentication {
 pub(crate) struct DeviceIdentity {
     pub(crate) authentication: DeviceAuthentication,
     pub(crate) enabled: bool,
+    /// Counts the changes.
+    pub(crate) version: u64,
     pub(crate) modules: BTreeMap<ModuleId, DeviceAuthentication>,
+}
+
+impl DeviceIdentity {
+    pub(crate) fn etag(&self) -> String {
+        STANDARD.encode(self.version.to_string())
+    }
 }
 
 /// All identities and certificate authorities of a hub.
@@ -87,10 +97,12 @@ impl Registry {
             Some(known) => {
                 let changed = known.authentication != authentication;
                 known.authentication = authentication;
+                known.version += 1;
                 changed
             }
             None => {
-                let identity = DeviceIdentity { authentication, enabled: true, modules: BTreeMap::new() };
+                let modules = BTreeMap::new();
+                let identity = DeviceIdentity { authentication, enabled: true, version: 1, modules };
                 self.devices.insert(device, identity);
                 false
             }

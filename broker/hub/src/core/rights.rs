@@ -17,8 +17,12 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
         }
         // The blob store asks for the signature it was granted with.
         R::PutBlob { .. } => return None,
-        R::PutDevice { device, .. } => (Right::RegistryWrite, "put device", Some(device)),
-        R::PutModule { device, .. } => (Right::RegistryWrite, "put module", Some(device)),
+        R::PutDevice { device, .. } | R::CreateDevice { device, .. } | R::UpdateDevice { device, .. } => {
+            (Right::RegistryWrite, "put device", Some(device))
+        }
+        R::PutModule { device, .. } | R::CreateModule { device, .. } => {
+            (Right::RegistryWrite, "put module", Some(device))
+        }
         R::DeleteModule { device, .. } => (Right::RegistryWrite, "delete module", Some(device)),
         R::RegenerateKey { device, .. } => (Right::RegistryWrite, "regenerate key", Some(device)),
         R::DeleteDevice { device } => (Right::RegistryWrite, "delete device", Some(device)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hilarm_model::{DeviceId, HubEvent, MethodOutcome, ModuleId, Now, Timestamp};
 use serde_json::Value;
 
+use super::metering::{charged, metered};
 use super::methods::Invocation;
 use super::rights::subject;
 use super::twin_service::TwinWrite::{Patch, Replace};
@@ -28,13 +29,29 @@ impl Core {
     ) -> Result<ServiceReply, HubError> {
         self.permit(caller, &request, now)?;
         let subject = subject(&request);
-        let outcome = self.carry_out(caller, request, now);
+        let outcome = self.meter(caller, request, now);
         if let (Err(refusal), Some((operation, device))) = (&outcome, subject)
             && !matches!(refusal, HubError::DeviceNotOnline(_))
         {
             self.record_refusal(caller, operation, device, refusal, now);
         }
         outcome
+    }
+
+    /// Carries out what the hub's throttles and the quota of the day let through.
+    fn meter(
+        &mut self,
+        caller: &Caller,
+        request: ServiceRequest,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let Some((kind, bytes)) = metered(&request) else { return self.carry_out(caller, request, now) };
+        self.admit(kind, bytes, now)?;
+        let reply = self.carry_out(caller, request, now)?;
+        if let Some(bytes) = charged(kind, bytes, &reply) {
+            self.charge(bytes, now);
+        }
+        Ok(reply)
     }
 
     fn carry_out(
@@ -47,6 +64,16 @@ impl Core {
         match request {
             R::PutDevice { device, authentication, security_group } => {
                 self.put_device(device, authentication, security_group, now)
+            }
+            R::CreateDevice { device, authentication, security_group } => {
+                self.create_device(device, authentication, security_group, now)
+            }
+            R::UpdateDevice { device, authentication, if_match } => {
+                self.update_device(device, authentication, &if_match, now)
+            }
+            R::CreateModule { device, module, authentication } => {
+                self.usable(&device)?;
+                self.create_module(device, module, authentication)
             }
             R::PutModule { device, module, authentication } => {
                 self.usable(&device)?;

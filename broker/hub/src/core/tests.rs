@@ -3,6 +3,7 @@
 mod identities;
 mod management;
 mod messages;
+mod metering;
 mod refusals;
 mod rights;
 mod twins;
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hilarm_model::{
-    DeviceId, HubEvent, MethodOutcome, ModuleId, Monotonic, Now, Protocol, Timestamp, TwinSection,
+    CloseReason, DeviceId, HubEvent, MethodOutcome, ModuleId, Monotonic, Now, Protocol, Timestamp,
+    TwinSection,
 };
 use serde_json::{Value, json};
 
@@ -274,6 +276,25 @@ fn a_method_is_answered_or_times_out_and_recorded_then() {
     assert_eq!(core.poll_result(), Some((answered, result)));
     assert_eq!(core.poll_result(), Some((late, MethodResult::TimedOut)));
     assert_eq!(core.poll_timeout(at(31)), None, "nothing is left to wait for");
+}
+
+#[test]
+fn a_method_whose_device_goes_away_is_refused_at_once_with_the_code_of_the_end() {
+    for (reason, code) in [
+        (CloseReason::TakenOver, 400_027),
+        (CloseReason::TransportClosed, 404_104),
+        (CloseReason::KeepAliveExpired, 404_104),
+        (CloseReason::Disconnected, 404_104),
+    ] {
+        let mut core = connected();
+        core.listens_for_methods(&pump(), true);
+        let Ok(ServiceReply::MethodInvoked(ticket)) = invoke(&mut core, at(0)) else { panic!() };
+        core.disconnected(&pump(), Protocol::Mqtt, reason, at(1));
+        assert_eq!(facts(&mut core), [invoked(MethodOutcome::ConnectionClosed { code })]);
+        let (answered, result) = core.poll_result().unwrap();
+        assert_eq!((answered, result.refusal()), (ticket, Some(code)));
+        assert_eq!(core.poll_timeout(at(1)), None, "nobody waits for it");
+    }
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Core {
             blob_bytes: 0,
         };
         self.uploads.under_way.insert(correlation_id.clone(), upload);
+        self.charge(0, now);
         let host = self.config.host.clone();
         Ok(UploadGrant { correlation_id, host, container: CONTAINER, blob_path, sas_token })
     }
@@ -134,6 +135,7 @@ impl Core {
         if upload.expiry <= now.unix {
             return Err(HubError::ExpiredFileUploadCorrelationId(correlation_id.to_owned()));
         }
+        self.charge(0, now);
         let Upload { device, blob, blob_path, blob_bytes, .. } = upload;
         if success {
             self.uploads.notify(FileNotification {

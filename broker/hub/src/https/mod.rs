@@ -29,6 +29,7 @@ use self::response::Response;
 use self::route::{Operation, Route};
 use crate::core::Core;
 use crate::core::registry::ClientIdentity;
+use crate::core::throttle::Throttled;
 use crate::core::timers::Timers;
 use crate::hub::Output;
 use crate::service::BlobWrite;
@@ -210,12 +211,18 @@ impl Https {
     }
 
     fn handle(&mut self, core: &mut Core, id: ConnectionId, request: Request, now: Now) -> Next {
-        let keep_alive = request.head.keep_alive;
+        let asked = request.head.keep_alive;
         let answer = self.answer(core, id, request, now);
+        // Whoever overdoes it has to connect anew, as on a live hub.
+        let throttled = answer.as_ref().is_err_and(Refusal::is_throttle);
         let response = answer.unwrap_or_else(|refusal| self.refuse(refusal, now));
-        let bytes = response.encode(keep_alive);
+        let bytes = response.encode(asked && !throttled);
         self.outputs.push_back(Output::Send { connection: id, bytes });
-        if keep_alive { Next::KeepAlive } else { Next::Close(CloseReason::Disconnected) }
+        match (throttled, asked) {
+            (true, _) => Next::Close(CloseReason::Throttled),
+            (false, true) => Next::KeepAlive,
+            (false, false) => Next::Close(CloseReason::Disconnected),
+        }
     }
 
     fn answer(
@@ -288,6 +295,9 @@ fn carry_out(
     body: &[u8],
     now: Now,
 ) -> Result<Response, Refusal> {
+    if let Some(throttle) = throttle(&operation) {
+        core.admit(throttle, body.len(), now)?;
+    }
     match operation {
         Operation::SendEvent => {
             events::send(core, identity, head, body, now)?;
@@ -303,6 +313,16 @@ fn carry_out(
             core.record(HubEvent::OperationRefused { device: identity.device.clone(), operation }, now);
             Err(Refusal::Forbidden)
         }
+    }
+}
+
+/// The throttle that an operation is subject to.
+fn throttle(operation: &Operation) -> Option<Throttled> {
+    match operation {
+        Operation::SendEvent => Some(Throttled::Telemetry),
+        Operation::Receive => Some(Throttled::CloudToDeviceReceive),
+        Operation::BeginUpload => Some(Throttled::FileUpload),
+        _ => None,
     }
 }
 

@@ -69,6 +69,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the hub's throttles refused.
+    pub(super) fn is_throttle(&self) -> bool {
+        matches!(self, Self::Hub(HubError::Throttled(_)))
+    }
+
     /// IoT Hub's code, of what an identity may ask for and has asked for wrongly.
     pub(super) fn code(&self) -> Option<u32> {
         match self {

@@ -77,6 +77,7 @@ fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         412 => "Precondition Failed",
         413 => "Content Too Large",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         505 => "HTTP Version Not Supported",
         _ => "Refused",

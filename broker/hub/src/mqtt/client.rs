@@ -11,13 +11,12 @@ use super::{Client, Ending, Mqtt, property_bag, topic};
 use crate::core::Core;
 use crate::core::message::DeviceMessage;
 use crate::core::registry::ClientIdentity;
+use crate::core::throttle::Throttled;
 use crate::hub::Output;
-use crate::service::MethodTicket;
+use crate::service::{HubError, MethodTicket};
 
 /// SUBACK's refusal.
 const SUBSCRIPTION_REFUSED: u8 = 0x80;
-/// IoT Hub's code of reported properties that are none.
-const INVALID_PATCH: u32 = 400_004;
 
 /// A publish of a client. Its acknowledgement leaves before what it brings about.
 pub(super) fn publish(
@@ -35,6 +34,11 @@ pub(super) fn publish(
         core.record(HubEvent::OperationRefused { device: identity.device.clone(), operation }, now);
         return Err(Ending::Closed(CloseReason::ProtocolViolated));
     };
+    if let PublishTopic::Events { .. } = meaning
+        && let Err(why) = core.admit(Throttled::Telemetry, publish.payload.len(), now)
+    {
+        return Err(overdone(core, identity, publish.topic, &why, now));
+    }
     if let Some(id) = publish.id {
         outputs.push_back(Output::Send { connection, bytes: encode::puback(id) });
     }
@@ -45,19 +49,20 @@ pub(super) fn publish(
             core.receive(identity, Protocol::Mqtt, &message, now);
             None
         }
-        PublishTopic::TwinGet { rid } => {
-            let twin = core.read_twin(identity, now).to_string();
-            Some(encode::publish(&topic::twin_response(200, rid, None), twin.as_bytes()))
-        }
+        PublishTopic::TwinGet { rid } => Some(match core.admit(Throttled::TwinRead, 0, now) {
+            Ok(()) => {
+                let twin = core.read_twin(identity, now).to_string();
+                core.charge(twin.len(), now);
+                encode::publish(&topic::twin_response(200, rid, None), twin.as_bytes())
+            }
+            Err(why) => twin_refusal(core, identity, publish.topic, rid, &why, now),
+        }),
         PublishTopic::TwinPatchReported { rid } => {
-            Some(match core.patch_reported(identity, publish.payload, now) {
+            let admitted = core.admit(Throttled::TwinUpdate, publish.payload.len(), now);
+            let patched = admitted.and_then(|()| Ok(core.patch_reported(identity, publish.payload, now)?));
+            Some(match patched {
                 Ok(version) => encode::publish(&topic::twin_response(204, rid, Some(version)), b""),
-                Err(why) => {
-                    let operation = Operation::Publish { topic: publish.topic.to_owned() };
-                    core.request_refused(identity, operation, INVALID_PATCH, now);
-                    let body = serde_json::json!({ "errorCode": INVALID_PATCH, "message": why.to_string() });
-                    encode::publish(&topic::twin_response(400, rid, None), body.to_string().as_bytes())
-                }
+                Err(why) => twin_refusal(core, identity, publish.topic, rid, &why, now),
             })
         }
         PublishTopic::MethodAnswer { status, rid } => {
@@ -72,6 +77,29 @@ pub(super) fn publish(
         outputs.push_back(Output::Send { connection, bytes });
     }
     Ok(())
+}
+
+/// MQTT 3.1.1 has no word for a message that is not taken: it stays without PUBACK, and the connection ends.
+fn overdone(core: &mut Core, identity: &ClientIdentity, topic: &str, why: &HubError, now: Now) -> Ending {
+    core.request_refused(identity, Operation::Publish { topic: topic.to_owned() }, why.code(), now);
+    Ending::Closed(match why {
+        HubError::QuotaExceeded { .. } => CloseReason::QuotaExceeded,
+        _ => CloseReason::Throttled,
+    })
+}
+
+/// The answer to a twin request that is refused, which is recorded.
+fn twin_refusal(
+    core: &mut Core,
+    identity: &ClientIdentity,
+    topic: &str,
+    rid: &str,
+    why: &HubError,
+    now: Now,
+) -> Vec<u8> {
+    core.request_refused(identity, Operation::Publish { topic: topic.to_owned() }, why.code(), now);
+    let body = serde_json::json!({ "errorCode": why.code(), "message": why.to_string() });
+    encode::publish(&topic::twin_response(why.status(), rid, None), body.to_string().as_bytes())
 }
 
 /// The hub retains nothing; it passes the wish on.

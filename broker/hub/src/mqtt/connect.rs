@@ -13,6 +13,7 @@ use super::{Client, Ending, Mqtt, MqttTimer, OwnedWill, topic, user_name};
 use crate::core::Core;
 use crate::core::auth::Presented;
 use crate::core::registry::ClientIdentity;
+use crate::core::throttle::Throttled;
 use crate::hub::Output;
 
 impl Mqtt {
@@ -24,7 +25,10 @@ impl Mqtt {
         now: Now,
     ) -> Result<(), Ending> {
         let claimed = user_name::identity(connect.client_id);
-        let outcome = self.authenticate(core, id, claimed.as_ref(), connect, now);
+        let outcome = self.authenticate(core, id, claimed.as_ref(), connect, now).and_then(|used| {
+            let admitted = core.admit(Throttled::Connection, 0, now);
+            admitted.map(|()| used).map_err(|_| vec![RefusalCause::Throttled])
+        });
         match (claimed, outcome) {
             (Some(identity), Ok(used)) => {
                 self.accept(core, id, identity, connect, used, now);
@@ -32,7 +36,12 @@ impl Mqtt {
             }
             (claimed, outcome) => {
                 let causes = outcome.err().unwrap_or_default();
-                let code = ConnectReturnCode::NotAuthorized;
+                let throttled = causes.contains(&RefusalCause::Throttled);
+                let code = if throttled {
+                    ConnectReturnCode::ServerUnavailable
+                } else {
+                    ConnectReturnCode::NotAuthorized
+                };
                 Err(self.refuse(core, id, claimed.as_ref(), causes, code, now))
             }
         }

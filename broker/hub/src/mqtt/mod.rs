@@ -276,7 +276,7 @@ impl Mqtt {
             self.timers.clear_calendar(at, MqttTimer::Token(id));
         }
         self.online.remove(&client.identity);
-        core.disconnected(&client.identity, Protocol::Mqtt);
+        core.disconnected(&client.identity, Protocol::Mqtt, reason, now);
         if client.clean_session {
             self.sessions.remove(&client.identity);
         }

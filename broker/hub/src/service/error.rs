@@ -16,6 +16,9 @@ pub enum HubError {
     /// 400016: the upload's time is over.
     #[error("ErrorCode:ExpiredFileUploadCorrelationId;{0}")]
     ExpiredFileUploadCorrelationId(String),
+    /// 400027: the device connected once more, so the connection that a direct method had gone out over ended.
+    #[error("ErrorCode:ConnectionForcefullyClosedOnNewConnection;{0}")]
+    ConnectionForcefullyClosedOnNewConnection(DeviceId),
     /// 401002: the caller lacks a right, or the operation needs a device that exists and is enabled.
     #[error("ErrorCode:IotHubUnauthorizedAccess;{0}")]
     UnauthorizedAccess(String),
@@ -30,6 +33,17 @@ pub enum HubError {
     /// 403000: the blob store knows no such signature, or its time is over.
     #[error("AuthenticationFailed: {0}")]
     BlobNotAuthenticated(String),
+    /// 403002: the hub's messages of the day are used up, until the next day by UTC.
+    #[error(
+        "ErrorCode:IotHubQuotaExceeded;at most {messages_max} messages a day, {messages} so far; send and \
+         receive operations are blocked until the next UTC day"
+    )]
+    QuotaExceeded {
+        /// The limit.
+        messages_max: u64,
+        /// How many there were.
+        messages: u64,
+    },
     /// 403004: the device's queue is full.
     #[error("ErrorCode:DeviceMaximumQueueDepthExceeded;{0}")]
     DeviceMaximumQueueDepthExceeded(DeviceId),
@@ -51,6 +65,15 @@ pub enum HubError {
     /// 404103: the device is not connected, or does not listen for methods.
     #[error("ErrorCode:DeviceNotOnline;{0}")]
     DeviceNotOnline(DeviceId),
+    /// 404104: the device's connection ended before it answered.
+    #[error("ErrorCode:DeviceConnectionClosedRemotely;{0}")]
+    DeviceConnectionClosedRemotely(DeviceId),
+    /// 409001: what was to be created exists.
+    #[error("ErrorCode:DeviceAlreadyExists;{0}")]
+    DeviceAlreadyExists(DeviceId),
+    /// 409301: the device has such a module already.
+    #[error("ErrorCode:ModuleAlreadyExistsOnDevice;{0}")]
+    ModuleAlreadyExistsOnDevice(ModuleId),
     /// 412001: the resource is not in the state that the caller expects.
     #[error("ErrorCode:PreconditionFailed;{0}")]
     PreconditionFailed(String),
@@ -63,6 +86,9 @@ pub enum HubError {
         /// The limit.
         bytes_max: usize,
     },
+    /// 429001: the hub is asked faster than it lets itself be asked, and its queue is full.
+    #[error("ErrorCode:ThrottlingException;{0}")]
+    Throttled(&'static str),
 }
 
 impl HubError {
@@ -72,8 +98,10 @@ impl HubError {
             Self::ArgumentInvalid(_) => 400_004,
             Self::InvalidFileUploadCorrelationId(_) => 400_015,
             Self::ExpiredFileUploadCorrelationId(_) => 400_016,
+            Self::ConnectionForcefullyClosedOnNewConnection(_) => 400_027,
             Self::UnauthorizedAccess(_) => 401_002,
             Self::Forbidden { .. } | Self::BlobNotAuthenticated(_) => 403_000,
+            Self::QuotaExceeded { .. } => 403_002,
             Self::DeviceMaximumQueueDepthExceeded(_) => 403_004,
             Self::DeviceMaximumActiveFileUploadLimitExceeded(_) => 403_006,
             Self::ResourceNotFound(_) => 404_000,
@@ -81,9 +109,13 @@ impl HubError {
             Self::CertificateNotFound(_) => 404_002,
             Self::ModuleNotFound(_) => 404_010,
             Self::DeviceNotOnline(_) => 404_103,
+            Self::DeviceConnectionClosedRemotely(_) => 404_104,
+            Self::DeviceAlreadyExists(_) => 409_001,
+            Self::ModuleAlreadyExistsOnDevice(_) => 409_301,
             Self::PreconditionFailed(_) => 412_001,
             Self::DeviceMessageLockLost(_) => 412_002,
             Self::MessageTooLarge { .. } => 413_001,
+            Self::Throttled(_) => 429_001,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hilarm_model::{DeviceId, Timestamp};
 use serde_json::Value;
 
+use super::HubError;
 use crate::core::registry::SymmetricKey;
 
 /// What a request gives back.
@@ -53,6 +54,8 @@ pub struct ManagedReply {
 pub struct DeviceView {
     /// The device.
     pub device: DeviceId,
+    /// ETag of the identity: another one after each change.
+    pub etag: String,
     /// Whether it may connect.
     pub enabled: bool,
     /// Whether it is connected.
@@ -77,6 +80,19 @@ pub enum MethodResult {
     },
     /// The device did not answer in time (504101).
     TimedOut,
+    /// The device's connection ended before it answered.
+    ConnectionClosed(HubError),
+}
+
+impl MethodResult {
+    /// IoT Hub's code of what is no answer.
+    pub fn refusal(&self) -> Option<u32> {
+        match self {
+            Self::Answered { .. } => None,
+            Self::TimedOut => Some(504_101),
+            Self::ConnectionClosed(why) => Some(why.code()),
+        }
+    }
 }
 
 /// What came of a cloud-to-device message whose sender asked to be told (`iothub-ack`).

@@ -134,6 +134,10 @@ pub enum CloseReason {
     IdentityChanged,
     /// The first packet did not come in time.
     ConnectTimeout,
+    /// It asked for more than the hub's throttles let through.
+    Throttled,
+    /// It sent when the hub had used up its messages of the day.
+    QuotaExceeded,
 }
 
 /// A broken rule of the protocol.
@@ -445,6 +449,8 @@ pub enum Cause {
     UserNameMalformed,
     /// Not MQTT 3.1.1.
     ProtocolLevel,
+    /// The hub's throttle of new connections.
+    Throttled,
 }
 
 /// A flow.

@@ -78,6 +78,58 @@ fn a_device_without_symmetric_keys_has_none_to_regenerate() {
 }
 
 #[test]
+fn what_is_to_be_created_must_not_exist() {
+    let mut core = core();
+    let sas = |byte| {
+        let key = SymmetricKey::from_bytes([byte; 32]).unwrap();
+        DeviceAuthentication::Sas { primary: key.clone(), secondary: key }
+    };
+    let create = |byte| ServiceRequest::CreateDevice {
+        device: device(),
+        authentication: sas(byte),
+        security_group: None,
+    };
+    let create_module =
+        || ServiceRequest::CreateModule { device: device(), module: module(), authentication: sas(1) };
+    assert_eq!(core.service(create(2), at(0)).unwrap_err().code(), 409_001);
+    assert_eq!(core.registry.device(&device()).unwrap().authentication, sas(1), "nothing has changed");
+    core.service(create_module(), at(0)).unwrap();
+    assert_eq!(core.service(create_module(), at(0)).unwrap_err().code(), 409_301);
+    let expected = [("put device".to_owned(), 409_001), ("put module".to_owned(), 409_301)];
+    assert_eq!(refusals(&mut core), expected);
+    core.service(ServiceRequest::DeleteDevice { device: device() }, at(0)).unwrap();
+    assert_eq!(core.service(create_module(), at(0)).unwrap_err().code(), 401_002);
+    core.service(create(2), at(0)).unwrap();
+}
+
+#[test]
+fn what_is_to_be_updated_must_exist_and_have_the_etag_and_gets_another_one() {
+    let mut core = core();
+    let etag = |core: &mut Core| match core.service(ServiceRequest::GetDevice { device: device() }, at(0)) {
+        Ok(ServiceReply::Device(view)) => view.etag,
+        other => panic!("{other:?}"),
+    };
+    let update = |core: &mut Core, if_match: &str| {
+        let (device, if_match) = (device(), if_match.to_owned());
+        core.service(ServiceRequest::UpdateDevice { device, authentication: None, if_match }, at(0))
+            .map_err(|why| why.code())
+    };
+    let first = etag(&mut core);
+    assert_eq!(update(&mut core, &format!("\"{first}\"")), Ok(ServiceReply::Done));
+    let kept = SymmetricKey::from_bytes([1; 32]).unwrap();
+    let text =
+        serde_json::to_string(&core.registry.device(&device()).unwrap().authentication.facts()).unwrap();
+    assert!(!text.contains(&kept.sha256_hex()), "who states no keys gets new ones");
+    assert_eq!(notices(&mut core), [Notice::IdentityChanged { device: device() }]);
+    assert_eq!(update(&mut core, &first), Err(412_001));
+    assert_eq!(update(&mut core, "*"), Ok(ServiceReply::Done));
+    set_enabled(&mut core, false);
+    assert_eq!(etag(&mut core), "NA==", "the fourth version");
+    core.service(ServiceRequest::DeleteDevice { device: device() }, at(0)).unwrap();
+    assert_eq!(update(&mut core, "*"), Err(404_001));
+}
+
+#[test]
 fn modules_of_a_missing_or_disabled_device_are_unauthorized() {
     let mut core = core();
     set_enabled(&mut core, false);

@@ -135,7 +135,7 @@ fn the_end_of_an_mqtt_connection_leaves_the_locks_of_https_alone() {
     let mut core = connected();
     send(&mut core, "m1", at(0)).unwrap();
     let received = receive(&mut core, at(0)).unwrap();
-    core.disconnected(&pump(), Protocol::Mqtt);
+    core.disconnected(&pump(), Protocol::Mqtt, CloseReason::TransportClosed, at(2));
     assert!(settle(&mut core, &received.lock, Settlement::Complete, at(1)).is_ok());
 }
 

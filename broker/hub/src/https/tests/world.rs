@@ -54,8 +54,13 @@ pub(super) struct World {
 impl World {
     /// A hub with the devices pump-1 and pump-2; its facts so far are taken.
     pub(super) fn new() -> Self {
+        Self::with(HubConfig::default())
+    }
+
+    /// The same with other limits.
+    pub(super) fn with(config: HubConfig) -> Self {
         let now = Now { mono: Monotonic::default(), unix: Timestamp::from_secs(T0) };
-        let mut world = Self { hub: Hub::new(HubConfig::default(), 42), now, opened: 0 };
+        let mut world = Self { hub: Hub::new(config, 42), now, opened: 0 };
         for name in ["pump-1", "pump-2"] {
             let authentication = DeviceAuthentication::Sas { primary: key(), secondary: key() };
             world.serve(ServiceRequest::PutDevice {

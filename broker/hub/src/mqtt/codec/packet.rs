@@ -84,5 +84,6 @@ pub(crate) struct Unsubscribe<'a> {
 pub(crate) enum ConnectReturnCode {
     Accepted = 0,
     UnacceptableProtocolLevel = 1,
+    ServerUnavailable = 3,
     NotAuthorized = 5,
 }

@@ -3,4 +3,5 @@
 mod connecting;
 mod hostile;
 mod messages;
+mod metering;
 mod world;

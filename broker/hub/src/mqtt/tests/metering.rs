@@ -1,0 +1,85 @@
+//! What a client meets that asks for more than the hub's throttles or its quota of the day let through.
+
+use std::time::Duration;
+
+use hilarm_model::{CloseReason, ConnectionRefused, HubEvent, RefusalCause};
+
+use super::world::{World, login};
+use crate::mqtt::codec::{Packet, PacketId, QoS, Subscribe};
+use crate::{HubConfig, Output, Throttling};
+
+const EVENTS: &str = "devices/pump-1/messages/events/";
+const ONE_AN_INTERVAL: Throttling = Throttling { units: 1, burst: Duration::ZERO, queue: Duration::ZERO };
+
+fn throttled() -> World {
+    World::with(HubConfig { throttling: Some(ONE_AN_INTERVAL), ..HubConfig::default() })
+}
+
+/// Codes of the refused requests, and how the connection ended if it did.
+fn refusals(world: &mut World) -> (Vec<u32>, Option<CloseReason>) {
+    let (mut codes, mut end) = (Vec::new(), None);
+    for fact in world.facts() {
+        match fact {
+            HubEvent::RequestRefused { code, .. } => codes.push(code),
+            HubEvent::ConnectionClosed { reason, .. } => end = Some(reason),
+            _ => {}
+        }
+    }
+    (codes, end)
+}
+
+#[test]
+fn telemetry_above_the_throttle_stays_unacknowledged_and_ends_the_connection() {
+    let mut world = throttled();
+    let connection = world.online("pump-1");
+    world.publish(connection, EVENTS, b"1");
+    assert_eq!(world.sent(connection).len(), 1, "PUBACK");
+    world.publish(connection, EVENTS, b"2");
+    assert_eq!(world.outputs(), [Output::Close { connection }], "no PUBACK");
+    assert_eq!(refusals(&mut world), (vec![429_001], Some(CloseReason::Throttled)));
+}
+
+#[test]
+fn telemetry_above_the_quota_of_the_day_ends_the_connection_too() {
+    let mut world = World::with(HubConfig { daily_messages_max: Some(1), ..HubConfig::default() });
+    let connection = world.online("pump-1");
+    world.publish(connection, EVENTS, b"1");
+    world.sent(connection);
+    world.publish(connection, EVENTS, b"2");
+    assert_eq!(world.outputs(), [Output::Close { connection }]);
+    assert_eq!(refusals(&mut world), (vec![403_002], Some(CloseReason::QuotaExceeded)));
+}
+
+#[test]
+fn twin_requests_above_their_throttle_are_answered_with_it_and_the_connection_stays() {
+    let mut world = throttled();
+    let connection = world.online("pump-1");
+    let filters = vec![("$iothub/twin/res/#", QoS::AtMostOnce)];
+    world.packet(connection, &Packet::Subscribe(Subscribe { id: PacketId::new(1).unwrap(), filters }));
+    world.sent(connection);
+    let topics = ["$iothub/twin/GET/?$rid=1", "$iothub/twin/PATCH/properties/reported/?$rid=2"];
+    for topic in topics.iter().chain(&topics) {
+        world.publish(connection, topic, b"{}");
+    }
+    let sent = world.sent(connection).concat();
+    let text = String::from_utf8_lossy(&sent);
+    for answer in ["res/200/?$rid=1", "res/204/?$rid=2", "res/429/?$rid=1", "res/429/?$rid=2"] {
+        assert!(text.contains(answer), "{answer} in {text}");
+    }
+    assert!(text.contains(r#""errorCode":429001"#), "{text}");
+    assert_eq!(refusals(&mut world), (vec![429_001, 429_001], None));
+}
+
+#[test]
+fn a_connection_above_the_throttle_hears_that_the_hub_is_unavailable() {
+    let mut world = throttled();
+    world.online("pump-1");
+    let connection = world.log_in(&login("pump-2"));
+    let connack = Output::Send { connection, bytes: vec![0x20, 2, 0, 3] };
+    assert_eq!(world.outputs(), [connack, Output::Close { connection }]);
+    let facts = world.facts();
+    let [HubEvent::ConnectionRefused(ConnectionRefused { causes, .. }), _] = &facts[..] else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(causes, &[RefusalCause::Throttled]);
+}
