@@ -49,6 +49,7 @@ impl Agent {
 
     /// Takes an input, and does what is due.
     pub fn handle_input(&mut self, input: Input, now: Now) {
+        self.device.look_at_the_clock(now);
         self.boot(now);
         match input {
             Input::Command { id, command } => {
@@ -70,6 +71,7 @@ impl Agent {
 
     /// Does what is due; afterwards [`Agent::poll_timeout`] lies ahead of `now`.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.device.look_at_the_clock(now);
         self.boot(now);
         self.hub.renew_if_due(&mut self.device, now);
         self.hub.handle_timeout(&mut self.device, now);
@@ -195,6 +197,11 @@ impl Agent {
             && let Some(message) = self.collectors.take_message(&self.device.schedule)
         {
             self.hub.publish_security_message(&mut self.device, message, now);
+        }
+        while self.hub.is_up()
+            && let Some((properties, body)) = self.device.take_verbatim()
+        {
+            self.hub.publish_verbatim(&mut self.device, properties, body, now);
         }
         while self.hub.is_up()
             && let Some(device_id) = self.device.take_foreign()

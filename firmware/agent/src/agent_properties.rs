@@ -83,6 +83,7 @@ proptest! {
     fn no_sequence_of_steps_panics_or_spins(steps in proptest::collection::vec(step(), 0..30)) {
         let mut world = World::new(sas_config());
         world.malformed = behaviours::MALFORMED_PACKETS.iter().map(|(_, bytes)| bytes.to_vec()).collect();
+        world.malformed.push(behaviours::OVERSIZED_PACKET.to_vec());
         for step in steps {
             match step {
                 Step::Command(command) => drop(world.command(command)),

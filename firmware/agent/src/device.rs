@@ -13,7 +13,7 @@ use crate::collectors::schedule::Schedule;
 use crate::flows::FlowTable;
 use crate::https::Jobs;
 use crate::identity::Identity;
-use crate::io::{Crash, MAX_SOCKETS, Output, Remote, Socket, Tls};
+use crate::io::{Crash, MAX_SOCKETS, Now, Output, Remote, Socket, Tls};
 use crate::random::Random;
 use crate::state::{self, DeviceState};
 use crate::telemetry::{BurstId, Fate, Telemetry};
@@ -23,6 +23,9 @@ const FOREIGN_MAX: usize = 64;
 
 /// How many malformed packets wait for a connection.
 const PAST_THE_CLIENT_MAX: usize = 64;
+
+/// How many malformed messages wait for a connection.
+const VERBATIM_MAX: usize = 64;
 
 /// The shared state of one device.
 pub(crate) struct Device {
@@ -43,8 +46,12 @@ pub(crate) struct Device {
     pub(crate) withholds_acknowledgements: bool,
     /// Bytes that go to the hub past the MQTT client.
     past_the_client: VecDeque<&'static [u8]>,
+    /// Messages to the hub that are published as they are: properties of the topic, and body.
+    verbatim: VecDeque<(&'static str, Vec<u8>)>,
     /// Devices in whose name telemetry is to be published.
     foreign: VecDeque<String>,
+    /// The calendar at the last input, Unix seconds.
+    clock_s: i64,
     seed: u64,
     sockets_used: [bool; MAX_SOCKETS],
     outbox: VecDeque<Output>,
@@ -64,7 +71,9 @@ impl Device {
             address: config.network.address,
             withholds_acknowledgements: false,
             past_the_client: VecDeque::new(),
+            verbatim: VecDeque::new(),
             foreign: VecDeque::new(),
+            clock_s: 0,
             seed: config.seed,
             id: config.device_id,
             hub_host: config.hub_host,
@@ -108,6 +117,28 @@ impl Device {
         self.foreign.clear();
     }
 
+    /// Plans a message to the hub with a body, and properties of its topic, that no part of an honest device makes.
+    pub(crate) fn publish_verbatim(&mut self, properties: &'static str, body: Vec<u8>) {
+        if self.verbatim.len() < VERBATIM_MAX {
+            self.verbatim.push_back((properties, body));
+        }
+    }
+
+    /// The next such message.
+    pub(crate) fn take_verbatim(&mut self) -> Option<(&'static str, Vec<u8>)> {
+        self.verbatim.pop_front()
+    }
+
+    /// Whether such messages wait.
+    pub(crate) fn has_verbatim(&self) -> bool {
+        !self.verbatim.is_empty()
+    }
+
+    /// Forgets such messages.
+    pub(crate) fn forget_verbatim(&mut self) {
+        self.verbatim.clear();
+    }
+
     /// Plans bytes to the hub that no MQTT client would send.
     pub(crate) fn send_past_the_client(&mut self, bytes: &'static [u8]) {
         if self.past_the_client.len() < PAST_THE_CLIENT_MAX {
@@ -145,9 +176,16 @@ impl Device {
         }
     }
 
+    /// Looks at the clock.
+    pub(crate) fn look_at_the_clock(&mut self, now: Now) {
+        self.clock_s = now.unix_s();
+    }
+
     /// Writes a log line.
     pub(crate) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
-        self.tell(FromDevice::Log { level, text: text.into() });
+        let text = text.into();
+        self.state.log.keep(self.clock_s, level, &text);
+        self.tell(FromDevice::Log { level, text });
     }
 
     /// The platform is to die.

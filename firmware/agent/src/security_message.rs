@@ -2,7 +2,7 @@
 //! (`spec/defender.md`, 1.2), for the payloads that this agent collects. What that schema lacks travels as
 //! [`json`]. Encoding only: the hub connection knows the topic.
 
-pub mod json;
+pub(crate) mod json;
 
 use alloc::string::String;
 use alloc::vec::Vec;

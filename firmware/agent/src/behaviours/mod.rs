@@ -15,14 +15,17 @@ mod join_botnet;
 mod never_renew_token;
 mod never_rotate_certificate;
 mod open_port;
+mod plug_in_hardware;
 mod present_foreign_certificate;
 mod probe_network;
 mod publish_foreign_topic;
 mod reject_messages;
 mod send_malformed_packets;
+mod send_malformed_security_messages;
 mod sign_in;
 mod start_process;
 mod upload_files;
+mod weaken_firewall;
 mod withhold_puback;
 
 use alloc::boxed::Box;
@@ -37,9 +40,11 @@ use crate::io::{Input, Now};
 use args::Args;
 #[cfg(test)]
 pub(crate) use send_malformed_packets::PACKETS as MALFORMED_PACKETS;
+#[cfg(test)]
+pub(crate) use send_malformed_security_messages::OVERSIZED as OVERSIZED_PACKET;
 
 /// Every behaviour, by name.
-static ALL: [&Behaviour; 20] = [
+static ALL: [&Behaviour; 23] = [
     &connect_out::BEHAVIOUR,
     &crash::BEHAVIOUR,
     &flood_telemetry::BEHAVIOUR,
@@ -51,14 +56,17 @@ static ALL: [&Behaviour; 20] = [
     &never_renew_token::BEHAVIOUR,
     &never_rotate_certificate::BEHAVIOUR,
     &open_port::BEHAVIOUR,
+    &plug_in_hardware::BEHAVIOUR,
     &present_foreign_certificate::BEHAVIOUR,
     &probe_network::BEHAVIOUR,
     &publish_foreign_topic::BEHAVIOUR,
     &reject_messages::BEHAVIOUR,
     &send_malformed_packets::BEHAVIOUR,
+    &send_malformed_security_messages::BEHAVIOUR,
     &sign_in::BEHAVIOUR,
     &start_process::BEHAVIOUR,
     &upload_files::BEHAVIOUR,
+    &weaken_firewall::BEHAVIOUR,
     &withhold_puback::BEHAVIOUR,
 ];
 

@@ -60,8 +60,8 @@ impl Running for Process {
         if core::mem::replace(&mut self.told, true) { Progress::UnderWay } else { Progress::DoneForNow }
     }
 
-    fn stop(&mut self, device: &mut Device, _now: Now) {
-        device.state.tasks.end(self.id);
+    fn stop(&mut self, device: &mut Device, now: Now) {
+        device.state.tasks.end(self.id, now.unix_s());
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_stopped_may_be_started_again_and_that_is_told_again() {
+    fn a_program_stopped_may_be_started_again_and_both_are_told_each_time() {
         let mut world = World::connected();
         for _ in 0..2 {
             world.run_behaviour("start-process", &[text("executable", "/bin/sh")]).unwrap();
@@ -101,6 +101,12 @@ mod tests {
         let processes = world.security_events("ProcessCreate");
         assert_eq!(processes.len(), 2);
         assert_ne!(processes[0]["ProcessId"], processes[1]["ProcessId"]);
+        let ended = world.security_events("ProcessTerminate");
+        assert_eq!(ended.len(), 2);
+        for (started, ended) in processes.iter().zip(&ended) {
+            assert_eq!(started["ProcessId"], ended["ProcessId"]);
+            assert_eq!((&ended["Executable"], &ended["ExitStatus"]), (&"/bin/sh".into(), &143.into()));
+        }
     }
 
     #[test]

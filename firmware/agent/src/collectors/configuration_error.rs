@@ -1,12 +1,13 @@
 //! Settings of the twin that the agent cannot use.
 
-use super::{EventCollector, Happening};
+use super::{EventCollector, Happening, Tells};
 use crate::collectors::schedule::Priority;
 use crate::security_message::json::Payload;
 
 pub(super) const COLLECTOR: EventCollector = EventCollector {
-    interval_s: |schedule| schedule.event_s("ConfigurationError", Priority::Low),
-    collect: |device, now| {
+    event: "ConfigurationError",
+    priority: Priority::Low,
+    tells: Tells::Happenings(|device, now| {
         let refused = device.schedule.take_refused().into_iter();
         refused
             .map(|(name, used)| Happening {
@@ -14,5 +15,5 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
                 payload: Payload::ConfigurationError { name, used },
             })
             .collect()
-    },
+    }),
 };

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::schedule::Priority;
 use crate::random::Random;
 use crate::security_message::json::{self, Event, Guid, Payload};
 
@@ -17,7 +18,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) struct EventQueue {
     agent_id: Guid,
     random: Random,
-    events: VecDeque<String>,
+    events: VecDeque<(Priority, String)>,
     bytes: usize,
 }
 
@@ -28,35 +29,38 @@ impl EventQueue {
         Self { agent_id, random, events: VecDeque::new(), bytes: 0 }
     }
 
-    /// Puts an event in.
-    pub(super) fn push(&mut self, time_s: i64, payload: Payload) {
+    /// Puts an event in; the priorities of those that had to go for it.
+    pub(super) fn push(&mut self, time_s: i64, payload: Payload, priority: Priority) -> Vec<Priority> {
         let id = Guid::from_random(self.random.bytes());
         let event = json::encode_event(&Event { id, time_s, payload });
         self.bytes += event.len();
-        self.events.push_back(event);
+        self.events.push_back((priority, event));
+        let mut lost = Vec::new();
         while self.bytes > QUEUED_BYTES_MAX {
-            self.pop();
+            lost.extend(self.pop().map(|(priority, _)| priority));
         }
+        lost
     }
 
     /// A message of the oldest events, as many as fit, and one at least.
     pub(super) fn take_message(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
-        let mut chosen = Vec::from([self.pop()?]);
-        let mut bytes = ENVELOPE_BYTES + chosen[0].len();
-        while let Some(next) = self.events.front() {
+        let (_, first) = self.pop()?;
+        let mut bytes = ENVELOPE_BYTES + first.len();
+        let mut chosen = Vec::from([first]);
+        while let Some((_, next)) = self.events.front() {
             bytes += next.len() + 1;
             if bytes > bytes_max {
                 break;
             }
-            chosen.extend(self.pop());
+            chosen.extend(self.pop().map(|(_, event)| event));
         }
         Some(json::message(self.agent_id, VERSION, &chosen))
     }
 
-    fn pop(&mut self) -> Option<String> {
-        let event = self.events.pop_front()?;
+    fn pop(&mut self) -> Option<(Priority, String)> {
+        let (priority, event) = self.events.pop_front()?;
         self.bytes -= event.len();
-        Some(event)
+        Some((priority, event))
     }
 }
 
@@ -68,7 +72,7 @@ mod tests {
         let mut queue = EventQueue::new(Random::new(42, "security-events"));
         for at_s in 0..events {
             let payload = Payload::ConfigurationError { name: "x".into(), used: "y".into() };
-            queue.push(at_s, payload);
+            queue.push(at_s, payload, Priority::Low);
         }
         queue
     }
@@ -97,8 +101,19 @@ mod tests {
     fn a_full_queue_loses_its_oldest() {
         let queue = queue(10_000);
         assert!(queue.bytes <= QUEUED_BYTES_MAX);
-        let first = queue.events.front().unwrap();
+        let (_, first) = queue.events.front().unwrap();
         assert!(!first.contains("1970-01-01T00:00:00Z"), "{first}");
-        assert!(queue.events.back().unwrap().contains("T02:46:39Z"));
+        assert!(queue.events.back().unwrap().1.contains("T02:46:39Z"));
+    }
+
+    #[test]
+    fn whoever_puts_an_event_in_learns_of_what_was_lost_for_it() {
+        let mut queue = EventQueue::new(Random::new(42, "security-events"));
+        let long = || Payload::ConfigurationError { name: "x".repeat(20_000), used: "y".into() };
+        let mut lost = Vec::new();
+        for priority in [Priority::High, Priority::Low, Priority::Low, Priority::Low] {
+            lost.extend(queue.push(0, long(), priority));
+        }
+        assert_eq!(lost, [Priority::High]);
     }
 }

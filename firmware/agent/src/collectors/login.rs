@@ -1,13 +1,14 @@
 //! Who signed in at the console, or tried to, since the collection before.
 
-use super::{EventCollector, Happening};
+use super::{EventCollector, Happening, Tells};
 use crate::collectors::schedule::Priority;
 use crate::security_message::json::Payload;
 use crate::state::{CONSOLE, CONSOLE_EXECUTABLE};
 
 pub(super) const COLLECTOR: EventCollector = EventCollector {
-    interval_s: |schedule| schedule.event_s("Login", Priority::High),
-    collect: |device, _| {
+    event: "Login",
+    priority: Priority::High,
+    tells: Tells::Happenings(|device, _| {
         let attempts = device.state.users.take_attempts().into_iter();
         attempts
             .map(|attempt| Happening {
@@ -21,5 +22,5 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
                 },
             })
             .collect()
-    },
+    }),
 };

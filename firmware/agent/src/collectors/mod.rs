@@ -3,17 +3,26 @@
 //! really did.
 //!
 //! Like the original: the first collection comes a random part of a minute after boot, collections that find
-//! nothing say nothing, and without a connection each collection overwrites the one before it. What happens
-//! once (a login, a started process) is no collection of that kind: it travels as JSON, which the original
+//! nothing say nothing, and without a connection each collection overwrites the one before it. All else that
+//! the classic agent tells is no collection of that kind (`events`): it travels as JSON, which the original
 //! cannot, and waits for the connection within bounds.
 
 mod configuration_error;
+mod connected_hardware;
+mod diagnostic;
+mod dropped_events_statistics;
 mod event_queue;
+mod events;
+mod firewall_configuration;
 mod heartbeat;
 mod listening_ports;
+mod local_users;
 mod login;
+mod message_statistics;
 mod network_activity;
+mod os_baseline;
 mod process_create;
+mod process_terminate;
 pub(crate) mod schedule;
 mod system_information;
 
@@ -22,9 +31,8 @@ use alloc::vec::Vec;
 use crate::device::Device;
 use crate::io::Now;
 use crate::random::Random;
-use crate::security_message::json::Payload;
 use crate::security_message::{self, SecurityEvent, SecurityMessage, SecurityPayload};
-use event_queue::EventQueue;
+use events::{EventCollector, Events, Happening, Tells};
 use schedule::Schedule;
 
 /// The random part of the first collection's delay, in seconds: 0 to 59.
@@ -38,27 +46,8 @@ struct Collector {
     collect: fn(&mut Device) -> Option<SecurityPayload>,
 }
 
-/// A collector of what the FlatBuffers schema has no words for.
-struct EventCollector {
-    /// Its interval in seconds; 0 turns it off.
-    interval_s: fn(&Schedule) -> u32,
-    /// What it finds, in the order in which it happened.
-    collect: fn(&mut Device, Now) -> Vec<Happening>,
-}
-
-/// Something that happened on the device.
-struct Happening {
-    /// When, Unix seconds.
-    at_s: i64,
-    /// What.
-    payload: Payload,
-}
-
 const COLLECTORS: [Collector; 3] =
     [network_activity::COLLECTOR, system_information::COLLECTOR, heartbeat::COLLECTOR];
-
-const EVENT_COLLECTORS: [EventCollector; 4] =
-    [login::COLLECTOR, process_create::COLLECTOR, listening_ports::COLLECTOR, configuration_error::COLLECTOR];
 
 /// When one collector runs next.
 #[derive(Default)]
@@ -102,8 +91,7 @@ struct Slot {
 /// All collectors of a device.
 pub(crate) struct Collectors {
     slots: [Slot; COLLECTORS.len()],
-    event_timers: [Timer; EVENT_COLLECTORS.len()],
-    events: EventQueue,
+    events: Events,
     next_id: u128,
     random: Random,
 }
@@ -113,8 +101,7 @@ impl Collectors {
     pub(crate) fn new(device: &Device) -> Self {
         let mut random = device.random("collectors");
         let next_id = u128::from_le_bytes(random.bytes());
-        let events = EventQueue::new(device.random("security-events"));
-        Self { slots: Default::default(), event_timers: Default::default(), events, next_id, random }
+        Self { slots: Default::default(), events: Events::new(device), next_id, random }
     }
 
     /// The device came up: plans the first collection.
@@ -124,9 +111,7 @@ impl Collectors {
         for (slot, collector) in self.slots.iter_mut().zip(&COLLECTORS) {
             slot.timer.begin((collector.interval_s)(&device.schedule), delay_us, now);
         }
-        for (timer, collector) in self.event_timers.iter_mut().zip(&EVENT_COLLECTORS) {
-            timer.begin((collector.interval_s)(&device.schedule), delay_us, now);
-        }
+        self.events.boot(device, delay_us, now);
     }
 
     /// Collects what is due.
@@ -146,13 +131,7 @@ impl Collectors {
                 self.next_id = self.next_id.wrapping_add(1);
             }
         }
-        for (timer, collector) in self.event_timers.iter_mut().zip(&EVENT_COLLECTORS) {
-            if timer.is_due((collector.interval_s)(&device.schedule), now) {
-                for happening in (collector.collect)(device, now) {
-                    self.events.push(happening.at_s, happening.payload);
-                }
-            }
-        }
+        self.events.collect(device, now);
     }
 
     /// What waits to be sent: the collections as one message, then the events, as many as one message holds.
@@ -167,7 +146,7 @@ impl Collectors {
     /// When the next collection is due.
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
         let slots = self.slots.iter().map(|slot| &slot.timer);
-        slots.chain(&self.event_timers).filter_map(|timer| timer.due_us).min()
+        slots.filter_map(|timer| timer.due_us).chain(self.events.poll_timeout()).min()
     }
 }
 

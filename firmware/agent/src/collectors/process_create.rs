@@ -1,12 +1,13 @@
 //! The tasks that were started since the collection before.
 
-use super::{EventCollector, Happening};
+use super::{EventCollector, Happening, Tells};
 use crate::collectors::schedule::Priority;
 use crate::security_message::json::Payload;
 
 pub(super) const COLLECTOR: EventCollector = EventCollector {
-    interval_s: |schedule| schedule.event_s("ProcessCreate", Priority::High),
-    collect: |device, _| {
+    event: "ProcessCreate",
+    priority: Priority::High,
+    tells: Tells::Happenings(|device, _| {
         let started = device.state.tasks.take_started().into_iter();
         started
             .map(|task| Happening {
@@ -20,5 +21,5 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
                 },
             })
             .collect()
-    },
+    }),
 };

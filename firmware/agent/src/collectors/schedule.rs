@@ -18,7 +18,21 @@ const SNAPSHOT: &str = "snapshotFrequency";
 const MESSAGE_BYTES: &str = "maxMessageSizeInBytes";
 const PRIORITY_PREFIX: &str = "eventPriority";
 /// The events whose priority may be set.
-const EVENTS: [&str; 4] = ["ConfigurationError", "ListeningPorts", "Login", "ProcessCreate"];
+const EVENTS: [&str; 13] = [
+    "ConfigurationError",
+    "ConnectedHardware",
+    "Diagnostic",
+    "DroppedEventsStatistics",
+    "FirewallConfiguration",
+    "ListeningPorts",
+    "LocalUsers",
+    "Login",
+    "MessageStatistics",
+    "OSBaseline",
+    "ProcessCreate",
+    "ProcessTerminate",
+    "SystemInformation",
+];
 
 /// As much as a device of this size sends at once.
 const MESSAGE_BYTES_DEFAULT: u32 = 16 * 1024;
@@ -67,13 +81,22 @@ impl Schedule {
         self.seconds(LOW).unwrap_or(u32::from(self.configured.low_priority_s))
     }
 
-    /// Interval of an event in seconds; 0 turns it off.
-    pub(crate) fn event_s(&self, event: &str, default: Priority) -> u32 {
-        let priority = match self.settings.get(&format!("{PRIORITY_PREFIX}{event}")) {
+    /// Priority of an event.
+    pub(crate) fn priority(&self, event: &str, default: Priority) -> Priority {
+        match self.settings.get(&format!("{PRIORITY_PREFIX}{event}")) {
             Some(Setting::Priority(priority)) => *priority,
             _ => default,
-        };
-        match priority {
+        }
+    }
+
+    /// Whether the twin asks for snapshots at a frequency of its own.
+    pub(crate) fn asks_for_snapshots(&self) -> bool {
+        self.seconds(SNAPSHOT).is_some()
+    }
+
+    /// Interval of an event in seconds; 0 turns it off.
+    pub(crate) fn event_s(&self, event: &str, default: Priority) -> u32 {
+        match self.priority(event, default) {
             Priority::Off => 0,
             Priority::Low => self.low_s(),
             Priority::High => self.high_s(),

@@ -24,6 +24,8 @@ const DRAIN_US: u64 = 2_000_000;
 const PAUSE_US_MIN: u64 = 1000;
 /// The mark of publications that nobody waits for; bursts count from 1.
 const UNTRACKED: u32 = 0;
+/// The mark of security messages, which the agent's statistics count.
+const SECURITY_MESSAGE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -217,6 +219,19 @@ impl HubConnection {
         self.take_events(device, now);
     }
 
+    /// Publishes what no part of an honest device would, at least once like any message.
+    pub(crate) fn publish_verbatim(
+        &mut self,
+        device: &mut Device,
+        properties: &str,
+        body: Vec<u8>,
+        now: Now,
+    ) {
+        let topic = topics::events(&device.id, properties);
+        self.publish(topic, body, Qos::AtLeastOnce, UNTRACKED, now);
+        self.take_events(device, now);
+    }
+
     /// Publishes a security message.
     pub(crate) fn publish_security_message(
         &mut self,
@@ -228,7 +243,8 @@ impl HubConnection {
             SecurityMessage::FlatBuffers(body) => (topics::security_message(&device.id), body),
             SecurityMessage::Json(body) => (topics::json_security_message(&device.id), body),
         };
-        self.publish(topic, payload, Qos::AtLeastOnce, UNTRACKED, now);
+        device.state.statistics.sent(payload.len());
+        self.publish(topic, payload, Qos::AtLeastOnce, SECURITY_MESSAGE, now);
         self.take_events(device, now);
     }
 
@@ -354,6 +370,9 @@ impl HubConnection {
     }
 
     fn dropped(&mut self, device: &mut Device, tag: u32) {
+        if tag == SECURITY_MESSAGE {
+            device.state.statistics.failed();
+        }
         device.settle_telemetry(BurstId(tag), Fate::Dropped);
         self.dropped = self.dropped.saturating_add(1);
         // One line for each doubling: a flood must not become a flood of log lines.

@@ -39,20 +39,24 @@ pub(crate) fn telemetry(device_id: &str) -> String {
     format!("devices/{device_id}/messages/events/$.ct=application%2Fjson&$.ce=utf-8")
 }
 
-/// Security messages: schema 2.3, FlatBuffers, from an RTOS, raw events (`spec/defender.md`, 1.1).
-pub(crate) fn security_message(device_id: &str) -> String {
-    format!(
-        "devices/{device_id}/messages/events/\
-         mti=2.3-1-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1"
-    )
+/// Messages with properties.
+pub(crate) fn events(device_id: &str, properties: &str) -> String {
+    format!("devices/{device_id}/messages/events/{properties}")
 }
 
+/// Security messages: schema 2.3, FlatBuffers, from an RTOS, raw events (`spec/defender.md`, 1.1).
+pub(crate) const FLATBUFFERS: &str = "mti=2.3-1-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1";
 /// Security messages in JSON, schema 1.0, from an RTOS, raw events.
+pub(crate) const JSON: &str = "mti=1.0-0-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1";
+
+/// The topic of security messages in FlatBuffers.
+pub(crate) fn security_message(device_id: &str) -> String {
+    events(device_id, FLATBUFFERS)
+}
+
+/// The topic of security messages in JSON.
 pub(crate) fn json_security_message(device_id: &str) -> String {
-    format!(
-        "devices/{device_id}/messages/events/\
-         mti=1.0-0-0-0&%24.ifid=urn%3Aazureiot%3ASecurity%3ASecurityAgent%3A1"
-    )
+    events(device_id, JSON)
 }
 
 /// A request for the twin.

@@ -1,8 +1,13 @@
 //! What somebody at the device's console would find: local users and who tried to sign in, tasks, listening
-//! ports. Behaviours change it; collectors read it, and are the only ones to make security events of it.
+//! ports, the firewall, hardware, the agent's log and its counts. Behaviours change it; collectors read it, and are
+//! the only ones to make security events of it.
 //!
 //! What happened is kept until a collector takes it, within bounds: the oldest is lost first.
 
+mod agent_log;
+mod firewall;
+mod hardware;
+mod statistics;
 mod tasks;
 mod users;
 
@@ -10,8 +15,12 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub(crate) use tasks::{CONSOLE, CONSOLE_EXECUTABLE, Tasks};
-pub(crate) use users::Users;
+pub(crate) use agent_log::AgentLog;
+pub(crate) use firewall::{Chain, Firewall, Rule};
+pub(crate) use hardware::{AllHardware, Hardware};
+pub(crate) use statistics::{MessageCount, QueueCount, Statistics};
+pub(crate) use tasks::{AGENT, CONSOLE, CONSOLE_EXECUTABLE, Tasks};
+pub(crate) use users::{LocalUser, Users};
 
 use crate::random::Random;
 
@@ -24,6 +33,14 @@ pub(crate) struct DeviceState {
     pub(crate) users: Users,
     /// Tasks.
     pub(crate) tasks: Tasks,
+    /// The firewall.
+    pub(crate) firewall: Firewall,
+    /// Hardware.
+    pub(crate) hardware: AllHardware,
+    /// The agent's log.
+    pub(crate) log: AgentLog,
+    /// The agent's counts of its own work.
+    pub(crate) statistics: Statistics,
     listening: BTreeSet<u16>,
     /// Whether the last collection told of a port, so that the next has to tell of its end.
     told_of_ports: bool,
@@ -35,6 +52,10 @@ impl DeviceState {
         Self {
             users: Users::new(seed),
             tasks: Tasks::new(),
+            firewall: Firewall::new(),
+            hardware: AllHardware::new(),
+            log: AgentLog::default(),
+            statistics: Statistics::default(),
             listening: BTreeSet::new(),
             told_of_ports: false,
         }
@@ -50,10 +71,15 @@ impl DeviceState {
         self.listening.remove(&port);
     }
 
-    /// The TCP ports open now; nothing when there is none and was none the last time.
-    pub(crate) fn take_listening_ports(&mut self) -> Option<Vec<u16>> {
+    /// The TCP ports open now.
+    pub(crate) fn listening(&self) -> impl Iterator<Item = u16> {
+        self.listening.iter().copied()
+    }
+
+    /// The TCP ports open now; nothing when there is none and was none the last time, unless `asked`.
+    pub(crate) fn take_listening_ports(&mut self, asked: bool) -> Option<Vec<u16>> {
         let told = core::mem::replace(&mut self.told_of_ports, !self.listening.is_empty());
-        (told || self.told_of_ports).then(|| self.listening.iter().copied().collect())
+        (asked || told || self.told_of_ports).then(|| self.listening().collect())
     }
 }
 
@@ -80,14 +106,15 @@ mod tests {
     #[test]
     fn ports_are_told_while_one_is_open_and_once_more_when_the_last_has_closed() {
         let mut state = DeviceState::new(42);
-        assert_eq!(state.take_listening_ports(), None);
+        assert_eq!(state.take_listening_ports(false), None);
         assert!(state.listen(4444));
         assert!(!state.listen(4444));
-        assert_eq!(state.take_listening_ports(), Some(Vec::from([4444])));
-        assert_eq!(state.take_listening_ports(), Some(Vec::from([4444])));
+        assert_eq!(state.take_listening_ports(false), Some(Vec::from([4444])));
+        assert_eq!(state.take_listening_ports(false), Some(Vec::from([4444])));
         state.close_port(4444);
-        assert_eq!(state.take_listening_ports(), Some(Vec::new()));
-        assert_eq!(state.take_listening_ports(), None);
+        assert_eq!(state.take_listening_ports(false), Some(Vec::new()));
+        assert_eq!(state.take_listening_ports(false), None);
+        assert_eq!(state.take_listening_ports(true), Some(Vec::new()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The task list, and the record of tasks started since the last collection. What runs from boot on is no
+//! The task list, and the record of tasks started and ended since the last collection. What runs from boot on is no
 //! happening.
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -9,7 +9,9 @@ use super::note;
 
 /// What an honest device runs: executable and process id. The console starts what is started by hand.
 const BOOT_TASKS: [(&str, u32); 4] =
-    [("/sbin/init", 1), ("/bin/agent", 2), ("/bin/sensor", 3), ("/bin/login", CONSOLE)];
+    [("/sbin/init", 1), ("/bin/agent", AGENT), ("/bin/sensor", 3), ("/bin/login", CONSOLE)];
+/// The agent's process id.
+pub(crate) const AGENT: u32 = 2;
 /// The console's process id.
 pub(crate) const CONSOLE: u32 = 4;
 /// The console's executable, which checks passwords.
@@ -32,18 +34,35 @@ pub(crate) struct StartedTask {
     pub(crate) user: (String, u32),
 }
 
+/// A task that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EndedTask {
+    /// When, Unix seconds.
+    pub(crate) at_s: i64,
+    /// Process id.
+    pub(crate) id: u32,
+    /// Path of its executable.
+    pub(crate) executable: String,
+    /// What it left behind.
+    pub(crate) exit_status: i32,
+}
+
+/// The exit status of a task that was ended from outside: 128 and the number of SIGTERM, as shells count it.
+const TERMINATED: i32 = 128 + 15;
+
 /// All tasks.
 pub(crate) struct Tasks {
     /// Executables by process id.
     tasks: BTreeMap<u32, String>,
     started: VecDeque<StartedTask>,
+    ended: VecDeque<EndedTask>,
     last_id: u32,
 }
 
 impl Tasks {
     pub(super) fn new() -> Self {
         let tasks = BOOT_TASKS.map(|(executable, id)| (id, executable.to_string()));
-        Self { tasks: tasks.into(), started: VecDeque::new(), last_id: CONSOLE }
+        Self { tasks: tasks.into(), started: VecDeque::new(), ended: VecDeque::new(), last_id: CONSOLE }
     }
 
     /// Starts a task from the console; its process id.
@@ -62,9 +81,11 @@ impl Tasks {
         id
     }
 
-    /// Ends a task.
-    pub(crate) fn end(&mut self, id: u32) {
-        self.tasks.remove(&id);
+    /// Ends a task from outside.
+    pub(crate) fn end(&mut self, id: u32, at_s: i64) {
+        if let Some(executable) = self.tasks.remove(&id) {
+            note(&mut self.ended, EndedTask { at_s, id, executable, exit_status: TERMINATED });
+        }
     }
 
     /// Whether a task of that executable runs.
@@ -77,6 +98,11 @@ impl Tasks {
     pub(crate) fn take_started(&mut self) -> Vec<StartedTask> {
         core::mem::take(&mut self.started).into()
     }
+
+    /// The tasks that ended since the last time.
+    pub(crate) fn take_ended(&mut self) -> Vec<EndedTask> {
+        core::mem::take(&mut self.ended).into()
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_runs_from_boot_on_was_not_started_and_what_was_started_is_told_once() {
+    fn what_runs_from_boot_on_was_not_started_and_what_started_or_ended_is_told_once() {
         let mut tasks = Tasks::new();
         assert!(tasks.is_running("/bin/sensor"));
         assert_eq!(tasks.take_started(), []);
@@ -93,7 +119,12 @@ mod tests {
         let started = tasks.take_started();
         assert_eq!((started.len(), started[0].id, started[0].parent), (1, id, CONSOLE));
         assert_eq!(tasks.take_started(), []);
-        tasks.end(id);
+        assert_eq!(tasks.take_ended(), []);
+        tasks.end(id, 9);
+        tasks.end(id, 10);
         assert!(!tasks.is_running("/tmp/miner"));
+        let executable = "/tmp/miner".to_string();
+        assert_eq!(tasks.take_ended(), [EndedTask { at_s: 9, id, executable, exit_status: 143 }]);
+        assert_eq!(tasks.take_ended(), []);
     }
 }

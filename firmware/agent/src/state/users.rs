@@ -12,6 +12,15 @@ use crate::random::Random;
 /// The users of an honest device, with their ids.
 const FACTORY_USERS: [(&str, u32); 2] = [("root", 0), ("operator", 1000)];
 
+/// A user as others see them. Each has a group of their own with their name and id, and no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LocalUser {
+    /// Name, and that of their group.
+    pub(crate) name: String,
+    /// Id, and that of their group.
+    pub(crate) id: u32,
+}
+
 struct User {
     name: String,
     id: u32,
@@ -67,6 +76,17 @@ impl Users {
     /// The id of a user.
     pub(crate) fn id(&self, name: &str) -> Option<u32> {
         self.users.iter().find(|user| user.name == name).map(|user| user.id)
+    }
+
+    /// All users, in the order in which they were made.
+    pub(crate) fn all(&self) -> impl Iterator<Item = LocalUser> {
+        self.users.iter().map(|user| LocalUser { name: user.name.clone(), id: user.id })
+    }
+
+    /// How many were not made at the factory.
+    pub(crate) fn added(&self) -> usize {
+        let at_factory = |user: &&User| FACTORY_USERS.contains(&(user.name.as_str(), user.id));
+        self.users.len() - self.users.iter().filter(at_factory).count()
     }
 
     /// Somebody tries to sign in; whether the console lets them.
@@ -126,7 +146,11 @@ mod tests {
         assert!(!users.add("root", "y"));
         assert_eq!(users.id("backdoor"), Some(1001));
         assert!(users.sign_in("backdoor", "x", None, 0));
+        let seen = |users: &Users| users.all().map(|user| (user.name, user.id)).collect::<Vec<_>>();
+        assert_eq!(seen(&users).last(), Some(&("backdoor".to_string(), 1001)));
+        assert_eq!(users.added(), 1);
         users.remove("backdoor");
+        assert_eq!((seen(&users).len(), users.added()), (2, 0));
         assert!(!users.sign_in("backdoor", "x", None, 0));
     }
 }

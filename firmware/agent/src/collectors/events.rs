@@ -1,0 +1,272 @@
+//! The collectors of what the FlatBuffers schema has no words for, and what they found until it is sent.
+
+use alloc::vec::Vec;
+
+use super::event_queue::EventQueue;
+use super::schedule::{Priority, Schedule};
+use super::{
+    Timer, configuration_error, connected_hardware, diagnostic, dropped_events_statistics,
+    firewall_configuration, listening_ports, local_users, login, message_statistics, os_baseline,
+    process_create, process_terminate,
+};
+use crate::device::Device;
+use crate::io::Now;
+use crate::security_message::json::Payload;
+
+/// One collector.
+pub(super) struct EventCollector {
+    /// Name of its event, by which the twin sets its priority.
+    pub(super) event: &'static str,
+    /// Its priority while the twin sets none.
+    pub(super) priority: Priority,
+    /// What it tells.
+    pub(super) tells: Tells,
+}
+
+/// What a collector tells. What happened goes by the interval of its priority; how things stand, by the frequency of
+/// snapshots, where the twin has set one. Then it is *asked*, and told at each collection.
+pub(super) enum Tells {
+    /// What happened since the collection before, in that order.
+    Happenings(fn(&mut Device, Now) -> Vec<Happening>),
+    /// How things stand; unasked, only when there is something worth telling.
+    WorthTelling(fn(&mut Device, bool) -> Option<Payload>),
+    /// How things stand; unasked, only when that is not how they stood at boot, or were told last.
+    Changes(fn(&Device) -> Payload),
+}
+
+/// Something that happened on the device.
+pub(super) struct Happening {
+    /// When, Unix seconds.
+    pub(super) at_s: i64,
+    /// What.
+    pub(super) payload: Payload,
+}
+
+/// In the order in which they run. The agent's counts come last: they count what the others found.
+const COLLECTORS: [EventCollector; 12] = [
+    login::COLLECTOR,
+    process_create::COLLECTOR,
+    process_terminate::COLLECTOR,
+    listening_ports::COLLECTOR,
+    firewall_configuration::COLLECTOR,
+    local_users::COLLECTOR,
+    connected_hardware::COLLECTOR,
+    os_baseline::COLLECTOR,
+    configuration_error::COLLECTOR,
+    diagnostic::COLLECTOR,
+    dropped_events_statistics::COLLECTOR,
+    message_statistics::COLLECTOR,
+];
+
+impl EventCollector {
+    fn interval_s(&self, schedule: &Schedule) -> u32 {
+        match self.tells {
+            Tells::Happenings(_) => schedule.event_s(self.event, self.priority),
+            Tells::WorthTelling(_) | Tells::Changes(_) => schedule.snapshot_s(self.event, self.priority),
+        }
+    }
+}
+
+/// Where one collector stands.
+#[derive(Default)]
+struct Slot {
+    timer: Timer,
+    /// What was told last, of a collector that tells changes.
+    told: Option<Payload>,
+}
+
+impl Slot {
+    /// What there is to tell.
+    fn find(&mut self, collector: &EventCollector, device: &mut Device, now: Now) -> Vec<Happening> {
+        let asked = device.schedule.asks_for_snapshots();
+        let payload = match collector.tells {
+            Tells::Happenings(collect) => return collect(device, now),
+            Tells::WorthTelling(collect) => collect(device, asked),
+            Tells::Changes(collect) => {
+                let payload = collect(device);
+                let worth_telling = asked || self.told.as_ref() != Some(&payload);
+                worth_telling.then(|| {
+                    self.told = Some(payload.clone());
+                    payload
+                })
+            }
+        };
+        payload.map(|payload| Happening { at_s: now.unix_s(), payload }).into_iter().collect()
+    }
+}
+
+/// All of them, and the queue.
+pub(super) struct Events {
+    slots: [Slot; COLLECTORS.len()],
+    queue: EventQueue,
+}
+
+impl Events {
+    /// Collectors that begin to count with [`Events::boot`].
+    pub(super) fn new(device: &Device) -> Self {
+        let queue = EventQueue::new(device.random("security-events"));
+        Self { slots: Default::default(), queue }
+    }
+
+    /// The device came up, as it is: plans the first collection.
+    pub(super) fn boot(&mut self, device: &Device, delay_us: u64, now: Now) {
+        for (slot, collector) in self.slots.iter_mut().zip(&COLLECTORS) {
+            slot.timer.begin(collector.interval_s(&device.schedule), delay_us, now);
+            if let Tells::Changes(collect) = collector.tells {
+                slot.told = Some(collect(device));
+            }
+        }
+    }
+
+    /// Collects what is due.
+    pub(super) fn collect(&mut self, device: &mut Device, now: Now) {
+        for (slot, collector) in self.slots.iter_mut().zip(&COLLECTORS) {
+            if !slot.timer.is_due(collector.interval_s(&device.schedule), now) {
+                continue;
+            }
+            let priority = device.schedule.priority(collector.event, collector.priority);
+            for happening in slot.find(collector, device, now) {
+                device.state.statistics.collected(priority);
+                for lost in self.queue.push(happening.at_s, happening.payload, priority) {
+                    device.state.statistics.dropped(lost);
+                }
+            }
+        }
+    }
+
+    /// A message of what waits, the oldest first; nothing when nothing waits.
+    pub(super) fn take_message(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
+        self.queue.take_message(bytes_max)
+    }
+
+    /// When the next collection is due.
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
+        self.slots.iter().filter_map(|slot| slot.timer.due_us).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::string::{String, ToString};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::mqtt::peer;
+    use crate::testing::World;
+
+    const SECTION: &str = "ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration";
+
+    /// The twin sets the agent up.
+    fn configure(world: &mut World, settings: Value) {
+        let desired = json!({ SECTION: settings }).to_string();
+        let topic = "$iothub/twin/PATCH/properties/desired/?$version=2";
+        world.hub_sends(peer::publish(topic, desired.as_bytes(), None));
+    }
+
+    /// Names of the events told so far, each once.
+    fn told(world: &World) -> BTreeSet<String> {
+        let messages = world.security_messages();
+        let events = messages.iter().flat_map(|message| message["Events"].as_array().unwrap());
+        events.map(|event| event["Name"].as_str().unwrap().to_string()).collect()
+    }
+
+    fn snapshots_every_minute(world: &mut World) {
+        configure(world, json!({ "snapshotFrequency": { "value": "PT1M" } }));
+    }
+
+    #[test]
+    fn of_a_device_as_it_left_the_factory_nothing_is_told_unasked() {
+        let mut world = World::connected();
+        world.run_for_s(1800);
+        assert_eq!(world.security_messages(), [Value::Null; 0]);
+    }
+
+    #[test]
+    fn a_twin_that_asks_for_snapshots_gets_every_kind_at_every_collection() {
+        let mut world = World::connected();
+        snapshots_every_minute(&mut world);
+        world.run_for_s(5 * 60);
+        let kinds = [
+            "ConnectedHardware",
+            "DroppedEventsStatistics",
+            "FirewallConfiguration",
+            "ListeningPorts",
+            "LocalUsers",
+            "MessageStatistics",
+            "OSBaseline",
+        ];
+        assert_eq!(told(&world), kinds.map(ToString::to_string).into());
+        let users = world.security_events("LocalUsers");
+        assert!((8..=10).contains(&users.len()), "two users each minute after the first: {users:?}");
+        assert_eq!((&users[1]["UserName"], &users[1]["GroupIds"]), (&"operator".into(), &"1000".into()));
+    }
+
+    #[test]
+    fn a_kind_that_the_twin_turns_off_is_not_told_and_the_others_are() {
+        let mut world = World::connected();
+        let off = json!({ "value": "Off" });
+        configure(
+            &mut world,
+            json!({
+                "snapshotFrequency": { "value": "PT1M" },
+                "eventPriorityLocalUsers": off, "eventPriorityOSBaseline": off,
+            }),
+        );
+        world.run_for_s(5 * 60);
+        assert!(world.security_events("LocalUsers").is_empty());
+        assert!(world.security_events("OSBaseline").is_empty());
+        assert!(!world.security_events("FirewallConfiguration").is_empty());
+    }
+
+    #[test]
+    fn the_agent_s_log_is_told_only_when_the_twin_asks_for_it() {
+        let mut world = World::connected();
+        world
+            .run_behaviour("sign-in", &[("user".to_string(), hilarm_link::Value::Text("x".to_string()))])
+            .unwrap();
+        world.run_for_s(120);
+        assert!(world.security_events("Diagnostic").is_empty());
+        configure(&mut world, json!({ "eventPriorityDiagnostic": { "value": "High" } }));
+        world.run_for_s(20);
+        let lines = world.security_events("Diagnostic");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(
+            (&lines[0]["Message"], &lines[0]["Severity"]),
+            (&"user x added".into(), &"Information".into())
+        );
+    }
+
+    #[test]
+    fn the_agent_counts_its_messages_and_what_its_queue_lost() {
+        let mut world = World::connected();
+        snapshots_every_minute(&mut world);
+        world.run_for_s(10 * 60);
+        let counts = world.security_events("MessageStatistics");
+        // In a minute: a message of collections, one of users, who have their own hour, and one of all else.
+        let last = counts.last().unwrap();
+        assert_eq!(*last, json!({ "MessagesSent": 3, "MessagesUnder4KB": 3, "TotalFailed": 0 }));
+        let queues = world.security_events("DroppedEventsStatistics");
+        assert!(queues.iter().all(|queue| queue["DroppedEvents"] == 0));
+        // Users go by high priority, the six others by low.
+        let collected: Vec<_> =
+            queues[queues.len() - 2..].iter().map(|queue| &queue["CollectedEvents"]).collect();
+        assert_eq!(collected, [1, 6]);
+    }
+
+    #[test]
+    fn losses_of_a_long_time_without_a_connection_are_told_unasked() {
+        let mut world = World::connected();
+        world.command(hilarm_link::Command::Disconnect).unwrap();
+        let args = [crate::testing::int("attempts", 2000), crate::testing::int("interval_ms", 500)];
+        world.run_behaviour("guess-passwords", &args).unwrap();
+        world.run_for_s(1200);
+        world.connect();
+        world.run_for_s(10);
+        let queues = world.security_events("DroppedEventsStatistics");
+        // What told of the first losses was among the next.
+        let lost: u64 = queues.iter().map(|queue| queue["DroppedEvents"].as_u64().unwrap()).sum();
+        assert!(lost > 0 && world.security_events("Login").len() < 2000, "{queues:?}");
+    }
+}

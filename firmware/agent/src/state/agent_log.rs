@@ -1,0 +1,58 @@
+//! The last lines of the device's own log, for whoever asks for them: the oldest is lost first.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hilarm_link::LogLevel;
+
+/// How many lines are kept; small devices hold little.
+const LINES_MAX: usize = 32;
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    /// When, Unix seconds.
+    pub(crate) at_s: i64,
+    /// How bad.
+    pub(crate) level: LogLevel,
+    /// What.
+    pub(crate) text: String,
+}
+
+/// The lines since the last time somebody asked.
+#[derive(Default)]
+pub(crate) struct AgentLog(VecDeque<LogLine>);
+
+impl AgentLog {
+    /// Keeps a line.
+    pub(crate) fn keep(&mut self, at_s: i64, level: LogLevel, text: &str) {
+        if self.0.len() >= LINES_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(LogLine { at_s, level, text: text.into() });
+    }
+
+    /// The lines kept.
+    pub(crate) fn take(&mut self) -> Vec<LogLine> {
+        core::mem::take(&mut self.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn the_last_lines_are_kept_and_handed_out_once() {
+        let mut log = AgentLog::default();
+        for number in 0..=LINES_MAX as i64 {
+            log.keep(number, LogLevel::Warn, &number.to_string());
+        }
+        let lines = log.take();
+        assert_eq!((lines.len(), lines[0].at_s), (LINES_MAX, 1));
+        assert_eq!(lines.last().map(|line| line.text.as_str()), Some("32"));
+        assert_eq!(log.take(), []);
+    }
+}
