@@ -51,6 +51,9 @@ impl Agent {
     pub fn handle_input(&mut self, input: Input, now: Now) {
         self.device.look_at_the_clock(now);
         self.boot(now);
+        if let Input::Opened { local, .. } = &input {
+            self.device.connection_opened(*local);
+        }
         match input {
             Input::Command { id, command } => {
                 self.hub.renew_if_due(&mut self.device, now);

@@ -181,6 +181,13 @@ impl Device {
         self.clock_s = now.unix_s();
     }
 
+    /// A connection from this end came up.
+    pub(crate) fn connection_opened(&mut self, local: ([u8; 4], u16)) {
+        if let Some(flow) = self.flows.tcp_from(local) {
+            self.state.connections.opened(flow, self.clock_s);
+        }
+    }
+
     /// Writes a log line.
     pub(crate) fn log(&mut self, level: LogLevel, text: impl Into<String>) {
         let text = text.into();

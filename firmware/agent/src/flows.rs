@@ -89,6 +89,14 @@ impl FlowTable {
         bytes.1 = bytes.1.saturating_add(bytes_out);
     }
 
+    /// The TCP flow from an own address and port, if the table knows one.
+    pub(crate) fn tcp_from(&self, (address, port): ([u8; 4], u16)) -> Option<FlowKey> {
+        let is_it = |key: &&FlowKey| {
+            key.protocol == FlowProtocol::Tcp && key.local_address == address && key.local_port == port
+        };
+        self.flows.keys().find(is_it).copied()
+    }
+
     /// Empties the table; flows come in the order of their keys.
     pub(crate) fn take(&mut self) -> Vec<Flow> {
         core::mem::take(&mut self.flows)
@@ -119,6 +127,17 @@ mod tests {
         table.observe(key(1), 5, 7);
         assert_eq!(table.take(), [Flow { key: key(1), bytes_in: 15, bytes_out: 7 }]);
         assert_eq!(table.take(), []);
+    }
+
+    #[test]
+    fn a_flow_is_found_by_its_own_end_while_the_table_knows_it() {
+        let mut table = FlowTable::new(1);
+        table.observe(key(443), 1, 1);
+        assert_eq!(table.tcp_from(([10, 42, 0, 2], 49152)), Some(key(443)));
+        assert_eq!(table.tcp_from(([10, 42, 0, 2], 49153)), None);
+        assert_eq!(table.tcp_from(([10, 42, 0, 3], 49152)), None);
+        table.take();
+        assert_eq!(table.tcp_from(([10, 42, 0, 2], 49152)), None);
     }
 
     #[test]

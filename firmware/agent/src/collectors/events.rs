@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::event_queue::EventQueue;
 use super::schedule::{Priority, Schedule};
 use super::{
-    Timer, configuration_error, connected_hardware, diagnostic, dropped_events_statistics,
+    Timer, configuration_error, connected_hardware, connection_create, diagnostic, dropped_events_statistics,
     firewall_configuration, listening_ports, local_users, login, message_statistics, os_baseline,
     process_create, process_terminate,
 };
@@ -43,10 +43,11 @@ pub(super) struct Happening {
 }
 
 /// In the order in which they run. The agent's counts come last: they count what the others found.
-const COLLECTORS: [EventCollector; 12] = [
+const COLLECTORS: [EventCollector; 13] = [
     login::COLLECTOR,
     process_create::COLLECTOR,
     process_terminate::COLLECTOR,
+    connection_create::COLLECTOR,
     listening_ports::COLLECTOR,
     firewall_configuration::COLLECTOR,
     local_users::COLLECTOR,
@@ -152,6 +153,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
+    use super::super::schedule::EVENTS;
     use super::*;
     use crate::mqtt::peer;
     use crate::testing::World;
@@ -174,6 +176,13 @@ mod tests {
 
     fn snapshots_every_minute(world: &mut World) {
         configure(world, json!({ "snapshotFrequency": { "value": "PT1M" } }));
+    }
+
+    #[test]
+    fn the_twin_may_set_the_priority_of_each_event_and_of_no_other() {
+        // System information travels as FlatBuffers, by its priority all the same.
+        let collected = COLLECTORS.iter().map(|collector| collector.event).chain(["SystemInformation"]);
+        assert_eq!(collected.collect::<BTreeSet<_>>(), EVENTS.into());
     }
 
     #[test]

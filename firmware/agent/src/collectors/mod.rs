@@ -9,6 +9,7 @@
 
 mod configuration_error;
 mod connected_hardware;
+mod connection_create;
 mod diagnostic;
 mod dropped_events_statistics;
 mod event_queue;

@@ -18,9 +18,10 @@ const SNAPSHOT: &str = "snapshotFrequency";
 const MESSAGE_BYTES: &str = "maxMessageSizeInBytes";
 const PRIORITY_PREFIX: &str = "eventPriority";
 /// The events whose priority may be set.
-const EVENTS: [&str; 13] = [
+pub(super) const EVENTS: [&str; 14] = [
     "ConfigurationError",
     "ConnectedHardware",
+    "ConnectionCreate",
     "Diagnostic",
     "DroppedEventsStatistics",
     "FirewallConfiguration",

@@ -1,10 +1,11 @@
-//! What somebody at the device's console would find: local users and who tried to sign in, tasks, listening
-//! ports, the firewall, hardware, the agent's log and its counts. Behaviours change it; collectors read it, and are
+//! What somebody at the device's console would find: local users and who tried to sign in, tasks, connections,
+//! listening ports, the firewall, hardware, the agent's log and its counts. Behaviours change it; collectors read it, and are
 //! the only ones to make security events of it.
 //!
 //! What happened is kept until a collector takes it, within bounds: the oldest is lost first.
 
 mod agent_log;
+mod connections;
 mod firewall;
 mod hardware;
 mod statistics;
@@ -16,10 +17,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(crate) use agent_log::AgentLog;
+pub(crate) use connections::Connections;
 pub(crate) use firewall::{Chain, Firewall, Rule};
 pub(crate) use hardware::{AllHardware, Hardware};
 pub(crate) use statistics::{MessageCount, QueueCount, Statistics};
-pub(crate) use tasks::{AGENT, CONSOLE, CONSOLE_EXECUTABLE, Tasks};
+pub(crate) use tasks::{AGENT, AGENT_EXECUTABLE, CONSOLE, CONSOLE_EXECUTABLE, Tasks};
 pub(crate) use users::{LocalUser, Users};
 
 use crate::random::Random;
@@ -33,6 +35,8 @@ pub(crate) struct DeviceState {
     pub(crate) users: Users,
     /// Tasks.
     pub(crate) tasks: Tasks,
+    /// Connections.
+    pub(crate) connections: Connections,
     /// The firewall.
     pub(crate) firewall: Firewall,
     /// Hardware.
@@ -52,6 +56,7 @@ impl DeviceState {
         Self {
             users: Users::new(seed),
             tasks: Tasks::new(),
+            connections: Connections::default(),
             firewall: Firewall::new(),
             hardware: AllHardware::new(),
             log: AgentLog::default(),

@@ -9,9 +9,11 @@ use super::note;
 
 /// What an honest device runs: executable and process id. The console starts what is started by hand.
 const BOOT_TASKS: [(&str, u32); 4] =
-    [("/sbin/init", 1), ("/bin/agent", AGENT), ("/bin/sensor", 3), ("/bin/login", CONSOLE)];
+    [("/sbin/init", 1), (AGENT_EXECUTABLE, AGENT), ("/bin/sensor", 3), ("/bin/login", CONSOLE)];
 /// The agent's process id.
 pub(crate) const AGENT: u32 = 2;
+/// The agent's executable, which also opens every connection.
+pub(crate) const AGENT_EXECUTABLE: &str = "/bin/agent";
 /// The console's process id.
 pub(crate) const CONSOLE: u32 = 4;
 /// The console's executable, which checks passwords.

@@ -9,6 +9,7 @@ use core::net::Ipv4Addr;
 use hilarm_link::LogLevel;
 use serde_json::{Value, json};
 
+use crate::flows::FlowKey;
 use crate::state::{Chain, Hardware, LocalUser, MessageCount, QueueCount, Rule};
 
 /// A check of the device's baseline.
@@ -60,6 +61,15 @@ pub(crate) enum Payload {
         /// The ports.
         ports: Vec<u16>,
     },
+    /// A TCP connection of the device came up.
+    ConnectionCreate {
+        /// Its ends.
+        flow: FlowKey,
+        /// Path of the executable that opened it.
+        executable: String,
+        /// Its process id.
+        process_id: u32,
+    },
     /// A process ended.
     ProcessTerminate {
         /// Path of the executable.
@@ -110,6 +120,7 @@ impl Payload {
         match self {
             Self::Login { .. } => ("Login", "Triggered", "Security"),
             Self::ProcessCreate { .. } => ("ProcessCreate", "Triggered", "Security"),
+            Self::ConnectionCreate { .. } => ("ConnectionCreate", "Triggered", "Security"),
             Self::ProcessTerminate { .. } => ("ProcessTerminate", "Triggered", "Security"),
             Self::ListeningPorts { .. } => ("ListeningPorts", "Periodic", "Security"),
             Self::FirewallConfiguration { .. } => ("FirewallConfiguration", "Periodic", "Security"),
@@ -152,6 +163,17 @@ impl Payload {
                 "UserId": id.to_string(),
                 "ProcessId": process_id,
                 "ParentProcessId": parent_process_id,
+            })]),
+            Self::ConnectionCreate { flow, executable, process_id } => Vec::from([json!({
+                "RemoteAddress": Ipv4Addr::from(flow.remote_address).to_string(),
+                "RemotePort": flow.remote_port.to_string(),
+                "Direction": "Out",
+                "Protocol": "tcp",
+                "ProcessId": process_id,
+                "Executable": executable,
+                "LocalAddress": Ipv4Addr::from(flow.local_address).to_string(),
+                "LocalPort": flow.local_port.to_string(),
+                "UserId": "0",
             })]),
             Self::ProcessTerminate { executable, process_id, exit_status } => Vec::from([json!({
                 "Executable": executable,
