@@ -55,7 +55,7 @@ fn run(file: &ScenarioFile, (board, elf): &(Board, Elf), folder: &Path, pool: &P
         seed: None,
         folder: Some(folder.to_owned()),
         snapshots: None,
-        pool: Some(pool),
+        pool,
     };
     trial.run().remove(0)
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hilarm_board::{Board, Elf, IdentityFormat, IdentitySpec, identity_text};
 use hilarm_link::{AgentConfig, Credential, DeviceConfig, NetworkConfig, SasCredential};
 use hilarm_runner::report::{Human, failure_text};
-use hilarm_runner::{RunResult, Snapshots, Trial, TrialResult, Verdict, lacking};
+use hilarm_runner::{Pool, RunResult, Snapshots, Trial, TrialResult, Verdict, lacking};
 use hilarm_scenario::ScenarioFile;
 use hilarm_tests::{boards_of, firmware, in_ci, root, scenarios, scenarios_of};
 use hilarm_tls::CertificateAuthority;
@@ -97,7 +97,7 @@ fn case(
 }
 
 fn trial<'a>(file: &'a ScenarioFile, board: &'a Board, elf: &'a Elf) -> Trial<'a> {
-    Trial { file, board, elf: Some(elf), seed: None, folder: None, snapshots: None, pool: None }
+    Trial { file, board, elf: Some(elf), seed: None, folder: None, snapshots: None, pool: &Pool::default() }
 }
 
 fn must_pass(

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use hilarm_runner::{Entry, HarnessRecord, Trial, Verdict, read_journal};
+use hilarm_runner::{Entry, HarnessRecord, Pool, Trial, Verdict, read_journal};
 use hilarm_scenario::ScenarioFile;
 use hilarm_tests::{qemu, scenario};
 use pcap_file::pcapng::{Block, PcapNgReader};
@@ -231,7 +231,7 @@ fn accounts_for_every_byte(id: &str, connections_min: usize) {
         seed: None,
         folder: Some(folder.path().to_owned()),
         snapshots: None,
-        pool: None,
+        pool: &Pool::default(),
     };
     let main = trial.run().swap_remove(0);
     assert_eq!(main.verdict, Verdict::Pass, "{:?}", main.findings);
@@ -285,7 +285,7 @@ fn wireshark_opens_a_capture_decrypted() {
         seed: None,
         folder: folder_of_runs,
         snapshots: None,
-        pool: None,
+        pool: &Pool::default(),
     };
     let capture = trial.run()[0].folder.clone().unwrap().join("capture.pcapng");
     let mut tshark = Command::new("tshark");

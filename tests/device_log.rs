@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hilarm_board::{Board, Elf};
-use hilarm_runner::{Trial, Verdict};
+use hilarm_runner::{Pool, Trial, Verdict};
 use hilarm_tests::{boards, firmware, in_ci, scenario};
 
 /// The text that a run leaves.
@@ -11,8 +11,15 @@ fn said(id: &str, board: &Board, elf: Option<&Elf>) -> String {
     let file = scenario(id);
     let folder = tempfile::tempdir().unwrap();
     let folder_of_runs = Some(folder.path().to_owned());
-    let trial =
-        Trial { file: &file, board, elf, seed: None, folder: folder_of_runs, snapshots: None, pool: None };
+    let trial = Trial {
+        file: &file,
+        board,
+        elf,
+        seed: None,
+        folder: folder_of_runs,
+        snapshots: None,
+        pool: &Pool::default(),
+    };
     let main = trial.run().swap_remove(0);
     assert_eq!(main.verdict, Verdict::Pass, "{:?}", main.findings);
     std::fs::read_to_string(main.folder.unwrap().join("devices.log")).unwrap()

@@ -5,7 +5,7 @@
 use hilarm_board::{Device, DeviceFault, QemuDevice, Stimulus};
 use hilarm_link::{AgentConfig, Credential, DeviceConfig, NetworkConfig, SasCredential};
 use hilarm_model::{Monotonic, Now, Timestamp};
-use hilarm_runner::{Trial, Verdict};
+use hilarm_runner::{Pool, Trial, Verdict};
 use hilarm_tests::{qemu, scenario};
 
 fn config() -> DeviceConfig {
@@ -95,7 +95,7 @@ fn a_journal_names_the_firmware_that_was_booted() {
         seed: None,
         folder: Some(folder.path().to_owned()),
         snapshots: None,
-        pool: None,
+        pool: &Pool::default(),
     };
     let runs = trial.run();
     assert_eq!(runs[0].verdict, Verdict::Pass, "{:?}", runs[0].findings);

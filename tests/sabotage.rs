@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::BufReader;
 
 use hilarm_model::{DeviceId, HubEvent};
-use hilarm_runner::{Entry, Recorded, Trial, Variant, Verdict, read_journal, replay};
+use hilarm_runner::{Entry, Pool, Recorded, Trial, Variant, Verdict, read_journal, replay};
 use hilarm_scenario::{Malicious, ScenarioFile, Step};
 use hilarm_tests::{boards, scenario, scenarios};
 
@@ -22,7 +22,7 @@ fn recorded(file: &ScenarioFile) -> Recorded {
 fn run_on_sim(file: &ScenarioFile, folder: Option<std::path::PathBuf>) -> Vec<hilarm_runner::RunResult> {
     let boards = boards();
     let board = boards.iter().find(|board| board.id == "sim").unwrap();
-    Trial { file, board, elf: None, seed: None, folder, snapshots: None, pool: None }.run()
+    Trial { file, board, elf: None, seed: None, folder, snapshots: None, pool: &Pool::default() }.run()
 }
 
 fn main_verdict(file: &ScenarioFile) -> Verdict {

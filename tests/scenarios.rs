@@ -78,8 +78,7 @@ fn run(
     snapshots: &Snapshots,
     pool: &Pool,
 ) -> Result<(), Failed> {
-    let trial =
-        Trial { file, board, elf, seed: None, folder: None, snapshots: Some(snapshots), pool: Some(pool) };
+    let trial = Trial { file, board, elf, seed: None, folder: None, snapshots: Some(snapshots), pool };
     let runs = trial.run();
     // A boundary that lies beyond what a board may live in real time is left to the others.
     let is_fine = |run: &RunResult| match run.verdict {

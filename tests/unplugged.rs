@@ -32,7 +32,7 @@ fn bench() -> Option<(Board, Elf)> {
 
 fn run(file: &ScenarioFile, (board, elf): &(Board, Elf), pool: &Pool) -> Vec<RunResult> {
     let elf = Some(elf);
-    Trial { file, board, elf, seed: None, folder: None, snapshots: None, pool: Some(pool) }.run()
+    Trial { file, board, elf, seed: None, folder: None, snapshots: None, pool }.run()
 }
 
 /// Whoever opens a board loses its probe, as long as `work` goes on.

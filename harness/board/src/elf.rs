@@ -1,8 +1,10 @@
 //! Firmware images: read once, checked for the machine they are for, identified by their hash.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use object::{Object, ObjectSymbol};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, Object, ObjectSymbol, elf};
 use sha2::{Digest, Sha256};
 
 /// A checked firmware image.
@@ -10,6 +12,24 @@ use sha2::{Digest, Sha256};
 pub struct Elf {
     path: PathBuf,
     sha256: String,
+    stamp: Stamp,
+}
+
+/// By what a file is known to be untouched without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    /// Of its last change, in seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let file = std::fs::metadata(path)?;
+        let changed = (file.ctime(), file.ctime_nsec());
+        Ok(Self { inode: file.ino(), length: file.len(), changed })
+    }
 }
 
 /// Why a file cannot be booted.
@@ -54,12 +74,15 @@ const EM_ARM: u16 = 40;
 impl Elf {
     /// Reads and checks the image at `path` for a board of the given target triple.
     pub fn open(path: &Path, triple: &str) -> Result<Self, ElfError> {
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        let told = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => ElfError::Missing { path: path.to_owned() },
             _ => ElfError::Unreadable { path: path.to_owned(), error: error.to_string() },
-        })?;
+        };
+        // Before it is read: what is written meanwhile shows.
+        let stamp = Stamp::of(path).map_err(told)?;
+        let bytes = std::fs::read(path).map_err(told)?;
         check_machine(&bytes, path, triple)?;
-        Ok(Self { path: path.to_owned(), sha256: hex::encode(Sha256::digest(&bytes)) })
+        Ok(Self { path: path.to_owned(), sha256: hex::encode(Sha256::digest(&bytes)), stamp })
     }
 
     /// Where it is.
@@ -79,9 +102,28 @@ impl Elf {
         file.symbol_by_name(name).filter(ObjectSymbol::is_definition).map(|symbol| symbol.address())
     }
 
+    /// What the image loads, and where: the parts of its segments that the file holds, by load address.
+    pub fn loaded(&self) -> Result<Vec<(u32, Vec<u8>)>, ElfError> {
+        let unreadable = |error: &dyn std::fmt::Display| ElfError::Unreadable {
+            path: self.path.clone(),
+            error: error.to_string(),
+        };
+        let bytes = std::fs::read(&self.path).map_err(|error| unreadable(&error))?;
+        let header = elf::FileHeader32::<Endianness>::parse(&*bytes).map_err(|error| unreadable(&error))?;
+        let endian = header.endian().map_err(|error| unreadable(&error))?;
+        let segments = header.program_headers(endian, &*bytes).map_err(|error| unreadable(&error))?;
+        let loads = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
+        let loaded = loads.map(|segment| {
+            let held = segment.data(endian, &*bytes).map_err(|()| unreadable(&"a segment beyond its end"))?;
+            Ok((segment.p_paddr(endian), held.to_vec()))
+        });
+        loaded.filter(|segment| !segment.as_ref().is_ok_and(|(_, held)| held.is_empty())).collect()
+    }
+
     /// Whether the file on disk is still the one that was opened.
     pub fn is_unchanged(&self) -> bool {
-        std::fs::read(&self.path).is_ok_and(|bytes| hex::encode(Sha256::digest(&bytes)) == self.sha256)
+        Stamp::of(&self.path).is_ok_and(|stamp| stamp == self.stamp)
+            || std::fs::read(&self.path).is_ok_and(|bytes| hex::encode(Sha256::digest(&bytes)) == self.sha256)
     }
 }
 
@@ -137,6 +179,48 @@ mod tests {
     fn an_arm_image_is_taken_and_hashed() {
         let elf = open(&header(1, EM_ARM)).unwrap();
         assert_eq!(elf.sha256().len(), 64);
+    }
+
+    #[test]
+    fn an_image_that_was_touched_is_told_by_what_it_holds() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), header(1, EM_ARM)).unwrap();
+        let elf = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
+        assert!(elf.is_unchanged());
+        std::fs::write(file.path(), header(1, EM_ARM)).unwrap();
+        assert!(elf.is_unchanged());
+        let mut other = header(1, EM_ARM);
+        other[40] = 1;
+        std::fs::write(file.path(), other).unwrap();
+        assert!(!elf.is_unchanged());
+    }
+
+    #[test]
+    fn what_an_image_loads_lies_at_its_load_address() {
+        const HEADER: usize = 52;
+        let mut image = header(1, EM_ARM);
+        image.resize(HEADER + 2 * 32, 0);
+        let mut put = |at: usize, value: u32| image[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        put(28, HEADER as u32); // e_phoff
+        put(40, 32 << 16 | HEADER as u32); // e_ehsize, e_phentsize
+        put(44, 2); // e_phnum
+        for (at, held) in [(HEADER, 5), (HEADER + 32, 0)] {
+            put(at, elf::PT_LOAD);
+            put(at + 4, 116); // p_offset
+            put(at + 8, 0x2000_0000); // p_vaddr
+            put(at + 12, 0x1000); // p_paddr
+            put(at + 16, held); // p_filesz
+            put(at + 20, 64); // p_memsz
+        }
+        image.extend(b"hello");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &image).unwrap();
+        let elf = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
+        assert_eq!(elf.loaded().unwrap(), [(0x1000, b"hello".to_vec())]);
+        image.truncate(118);
+        std::fs::write(file.path(), &image).unwrap();
+        let error = elf.loaded().unwrap_err().to_string();
+        assert!(error.contains("beyond its end"), "{error}");
     }
 
     #[test]

@@ -36,6 +36,6 @@ pub use linked::{
     Conduit, ConduitEnd, FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError, conduit,
 };
 pub use local::{LOCAL_EXAMPLE, LOCAL_FILE, LocalBoards, LocalErrors, LocalUnit};
-pub use qemu::{QemuDevice, QemuError, QemuVersion, qemu_binary, qemu_version};
+pub use qemu::{QemuDevice, QemuError, QemuPool, QemuVersion, qemu_binary, qemu_version};
 pub use serial::{SerialAddress, SerialError, SerialWire, UsbMatch, UsbSerialPort, usb_serial_ports};
 pub use sim::SimDevice;

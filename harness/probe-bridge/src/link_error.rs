@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::bridge::Ended;
 use crate::gdb::packet::PacketError;
 
-/// Why QEMU did not do what it was asked to. All but `Refused` end the bridge.
+/// Why QEMU did not do what it was asked to. All but `Refused` are the end of the connection.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
+pub enum LinkError {
     /// It answered with an error: nothing is at that address, no such register. Goes on.
     #[error("QEMU refused {0}")]
     Refused(String),
@@ -17,7 +17,12 @@ pub(crate) enum LinkError {
     Gone,
     /// No answer within the limit.
     #[error("QEMU did not answer {what} within {limit:?}")]
-    Silent { what: String, limit: Duration },
+    Silent {
+        /// What was asked.
+        what: String,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// It sent what cannot be understood.
     #[error("QEMU sent {0}")]
     Garbled(String),

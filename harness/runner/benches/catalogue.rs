@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 /// One run at a time, an empty boot-and-exit before each scenario: both see the same machine.
 fn in_qemu(all: &[ScenarioFile], board: &Board, elf: &Elf) -> ExitCode {
     whole("QEMU", all, board, Some(elf));
+    let pool = Pool::default();
     let (mut runs, mut boots, mut slowest) = (Spent::default(), Spent::default(), Vec::new());
     for file in able(all, board) {
         boots.add(|| {
@@ -42,7 +43,7 @@ fn in_qemu(all: &[ScenarioFile], board: &Board, elf: &Elf) -> ExitCode {
         });
         let (id, mut spent) = (file.id.clone(), Spent::default());
         let count = spent.add(|| {
-            let trials = suite(&[file], board, Some(elf), 1);
+            let trials = suite(&[file], board, Some(elf), 1, &pool);
             trials.iter().map(|trial| trial.runs.len()).sum()
         });
         slowest.push((spent.wall / count, id));
@@ -111,7 +112,7 @@ fn processor_ticks() -> u64 {
 fn whole(what: &str, all: &[ScenarioFile], board: &Board, elf: Option<&Elf>) {
     let able: Vec<ScenarioFile> = able(all, board).collect();
     let began = Instant::now();
-    let trials = suite(&able, board, elf, 2);
+    let trials = suite(&able, board, elf, 2, &Pool::default());
     let runs: usize = trials.iter().map(|trial| trial.runs.len()).sum();
     let wall = began.elapsed().as_secs_f64();
     println!("{what}: {} scenarios, {runs} runs with controls, two threads: {wall:.2} s", able.len());
@@ -121,7 +122,13 @@ fn able(all: &[ScenarioFile], board: &Board) -> impl Iterator<Item = ScenarioFil
     all.iter().filter(|file| lacking(&file.scenario, board).is_none()).cloned()
 }
 
-fn suite(files: &[ScenarioFile], board: &Board, elf: Option<&Elf>, jobs: usize) -> Vec<TrialResult> {
+fn suite(
+    files: &[ScenarioFile],
+    board: &Board,
+    elf: Option<&Elf>,
+    jobs: usize,
+    pool: &Pool,
+) -> Vec<TrialResult> {
     let suite = Suite {
         scenarios: files.to_vec(),
         benches: vec![Bench { board: board.clone(), elf: Ok(elf.cloned()) }],
@@ -131,7 +138,7 @@ fn suite(files: &[ScenarioFile], board: &Board, elf: Option<&Elf>, jobs: usize) 
         folder: None,
         snapshots: None,
         options: String::new(),
-        pool: Pool::default(),
+        pool: pool.clone(),
     };
     let trials = suite.run(&AtomicBool::new(false), |_| {});
     for run in trials.iter().flat_map(|trial| &trial.runs) {

@@ -59,7 +59,7 @@ fn compare(ids: &[&str], elf: &Elf) -> ExitCode {
 fn run(file: &ScenarioFile, board: &Board, elf: &Elf, pool: &Pool) -> Duration {
     let began = Instant::now();
     let elf = Some(elf);
-    let runs = Trial { file, board, elf, seed: None, folder: None, snapshots: None, pool: Some(pool) }.run();
+    let runs = Trial { file, board, elf, seed: None, folder: None, snapshots: None, pool }.run();
     let wrong = runs.iter().find(|run| run.verdict != Verdict::Pass);
     assert!(wrong.is_none(), "{}: {:?}", file.id, wrong.map(|run| &run.findings));
     began.elapsed()

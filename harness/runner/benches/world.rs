@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hilarm_board::{Board, Device, Elf, QemuDevice, Stimulus};
 use hilarm_model::{Monotonic, Now, Timestamp};
-use hilarm_runner::{RunResult, Trial, Variant, Verdict};
+use hilarm_runner::{Pool, RunResult, Trial, Variant, Verdict};
 use hilarm_scenario::{Connect, ScenarioFile, Step};
 
 mod shipped;
@@ -19,11 +19,11 @@ fn main() {
     let rounds = if measures() { ROUNDS } else { 1 };
     let sim = board("sim");
     let ten_minutes = scenario("benign/ten-minutes");
-    let wall = median(rounds, || run(&ten_minutes, &sim, None).0);
+    let wall = median(rounds, || run(&ten_minutes, &sim, None, &Pool::default()).0);
     report("sim: ten minutes, 60 telemetry messages", wall, None);
     println!("sim: {:.0} simulated seconds a wall second", 600.0 / wall.as_secs_f64());
     let hundred = scenario("campaigns/one-of-a-hundred");
-    let wall = median(rounds.min(3), || run(&hundred, &sim, None).0);
+    let wall = median(rounds.min(3), || run(&hundred, &sim, None, &Pool::default()).0);
     report("sim: 100 devices, 65 minutes of hub time", wall, None);
     match firmware() {
         Ok((board, elf, _folder)) => qemu(rounds, &board, &elf, &ten_minutes),
@@ -32,13 +32,15 @@ fn main() {
 }
 
 fn qemu(rounds: usize, board: &Board, elf: &Elf, ten_minutes: &ScenarioFile) {
+    // As a suite has it: what QEMU knows of the firmware stays.
+    let pool = Pool::default();
     let empty = median(rounds, || boot_and_exit(board, elf));
     report("QEMU: empty boot-and-exit", empty, None);
-    let wall = median(rounds, || run(ten_minutes, board, Some(elf)).0);
+    let wall = median(rounds, || run(ten_minutes, board, Some(elf), &pool).0);
     report("QEMU: ten minutes, 60 telemetry messages over TLS", wall, Some((empty, 6.0)));
     println!("QEMU: {:.0} simulated seconds a wall second", 600.0 / wall.as_secs_f64());
     let first_alert = until_first_alert(scenario("device/sas-invalid-signature"));
-    let wall = median(rounds, || run(&first_alert, board, Some(elf)).0);
+    let wall = median(rounds, || run(&first_alert, board, Some(elf), &pool).0);
     report("QEMU: boot, connect over TLS, attack, first alert", wall, Some((empty, 4.0)));
     if let Some(kib) = resident_kib(board, elf) {
         println!("QEMU: {:.1} MiB resident a device (64 allowed)", kib as f64 / 1024.0);
@@ -70,11 +72,11 @@ fn report(what: &str, wall: Duration, peer: Option<(Duration, f64)>) {
 }
 
 /// Wall time of the main run alone.
-fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>) -> (Duration, RunResult) {
+fn run(file: &ScenarioFile, board: &Board, elf: Option<&Elf>, pool: &Pool) -> (Duration, RunResult) {
     let mut file = file.clone();
     file.scenario.controls.skip_benign_twin = Some("a benchmark".to_owned());
     file.scenario.controls.skip_boundary = Some("a benchmark".to_owned());
-    let trial = Trial { file: &file, board, elf, seed: None, folder: None, snapshots: None, pool: None };
+    let trial = Trial { file: &file, board, elf, seed: None, folder: None, snapshots: None, pool };
     let main = trial.run().into_iter().find(|run| run.variant == Variant::Main);
     let main = main.expect("a main run");
     assert_eq!(main.verdict, Verdict::Pass, "{:?}", main.findings);

@@ -13,6 +13,7 @@ use hilarm_link::{Command, DeviceConfig, DeviceEvent, FromDevice};
 use hilarm_model::{Monotonic, Now};
 
 use crate::one_run::launch;
+use crate::pool::Pool;
 use crate::provision::{T0, provision};
 
 /// What the device is given to be: nothing of it runs.
@@ -68,14 +69,15 @@ impl Checkup {
         match board.backend {
             Backend::Sim => self.launched(board, &mut || Ok(Box::new(SimDevice::new(config.clone())))),
             Backend::Qemu => {
-                let elf = elf()?;
-                self.launched(board, &mut || launch(board, elf, &config).map_err(|error| error.to_string()))
+                let (elf, pool) = (elf()?, Pool::default());
+                let mut boot = || launch(&pool, board, elf, &config).map_err(|error| error.to_string());
+                self.launched(board, &mut boot)
             }
             Backend::Probe => self.attached(board, elf()?, unit, &config),
         }
     }
 
-    /// A board without a probe: each boot is a new one.
+    /// A board without a probe.
     fn launched(
         &mut self,
         board: &Board,

@@ -7,7 +7,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hilarm_board::{Backend, Board, Device, Elf, QemuDevice, QemuError, SimDevice, UnlinkedDevice};
+use hilarm_board::{Backend, Board, Device, Elf, QemuError, SimDevice, UnlinkedDevice};
 use hilarm_defender::{Alert, Recommendation};
 use hilarm_hub::Authentication;
 use hilarm_link::DeviceConfig;
@@ -94,15 +94,7 @@ impl Trial<'_> {
                 .service(request)
                 .map_err(|error| ScriptError::Step { path: "hub".to_owned(), problem: error.to_string() })?;
         }
-        let own;
-        let pool = match self.pool {
-            Some(pool) => pool,
-            None => {
-                own = Pool::default();
-                &own
-            }
-        };
-        let mut lease = self.lease(pool, provisioned.devices.len())?;
+        let mut lease = self.lease(provisioned.devices.len())?;
         for (id, config) in &provisioned.devices {
             self.boot(id, config, lease.as_mut(), world)?;
         }
@@ -124,9 +116,9 @@ impl Trial<'_> {
     }
 
     /// The boards of this run, where they stay open between runs.
-    fn lease<'p>(&'p self, pool: &'p Pool, devices: usize) -> Result<Option<Lease<'p>>, ScriptError> {
+    fn lease(&self, devices: usize) -> Result<Option<Lease<'_>>, ScriptError> {
         let (Backend::Probe, Some(elf)) = (self.board.backend, self.elf) else { return Ok(None) };
-        pool.lease(self.board, elf, devices).map(Some).map_err(ScriptError::Infra)
+        self.pool.lease(self.board, elf, devices).map(Some).map_err(ScriptError::Infra)
     }
 
     fn boot(
@@ -144,7 +136,7 @@ impl Trial<'_> {
             }
             Backend::Qemu => {
                 let elf = self.elf.ok_or_else(|| ScriptError::Infra("the board needs a firmware".into()))?;
-                let device = launch(self.board, elf, config)
+                let device = launch(self.pool, self.board, elf, config)
                     .map_err(|error| ScriptError::Infra(format!("{id}: {error}")))?;
                 let medium = Medium::Ethernet { mac: config.network.mac };
                 let link = world.network_mut().attach(id.clone(), medium, address);
@@ -210,11 +202,16 @@ fn leave_behind(folder: &Path, world: &World, error: Option<&ScriptError>) -> Re
 }
 
 /// Firmware with a link lives on granted time, firmware without one at its own pace.
-pub(crate) fn launch(board: &Board, elf: &Elf, config: &DeviceConfig) -> Result<Box<dyn Device>, QemuError> {
-    Ok(match board.link {
-        Some(_) => Box::new(QemuDevice::launch(board, elf, config)?),
-        None => Box::new(UnlinkedDevice::launch(board, elf, config)?),
-    })
+pub(crate) fn launch(
+    pool: &Pool,
+    board: &Board,
+    elf: &Elf,
+    config: &DeviceConfig,
+) -> Result<Box<dyn Device>, QemuError> {
+    match board.link {
+        Some(_) => pool.emulate(board, elf, config),
+        None => Ok(Box::new(UnlinkedDevice::launch(board, elf, config)?)),
+    }
 }
 
 /// The journal's line about a failure that is not in it yet: whoever reads it later comes to our verdict.

@@ -1,14 +1,15 @@
-//! Boards that stay open between runs. Only boards behind a debug probe do: opening one takes an attach and perhaps
-//! a flash, while a run needs no more than a reset.
+//! Boards that stay open between runs, because a run needs no more than a reset: behind a debug probe opening one takes
+//! an attach and perhaps a flash, and an emulator that is started anew has to translate its firmware again.
 
 #[cfg(feature = "probe")]
 use hilarm_board::probe::ProbeError;
-use hilarm_board::{Board, Device, Elf, LocalBoards};
+use hilarm_board::{Board, Device, Elf, LocalBoards, QemuError, QemuPool};
 use hilarm_link::DeviceConfig;
 
 /// Boards that stay open between runs; each is closed with the last handle.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
+    emulators: QemuPool,
     #[cfg(feature = "probe")]
     boards: hilarm_board::probe::Pool,
 }
@@ -23,11 +24,23 @@ pub(crate) struct Lease<'a> {
     board: std::marker::PhantomData<&'a Board>,
 }
 
+impl Pool {
+    /// Boots a device in an emulator.
+    pub(crate) fn emulate(
+        &self,
+        board: &Board,
+        elf: &Elf,
+        config: &DeviceConfig,
+    ) -> Result<Box<dyn Device>, QemuError> {
+        Ok(Box::new(self.emulators.boot(board, elf, config)?))
+    }
+}
+
 #[cfg(feature = "probe")]
 impl Pool {
     /// Of what is plugged into this desk, and of emulated boards.
     pub fn new(local: LocalBoards) -> Self {
-        Self { boards: hilarm_board::probe::Pool::new(local) }
+        Self { boards: hilarm_board::probe::Pool::new(local), ..Self::default() }
     }
 
     /// How many emulated boards are open, in a run or not.
@@ -72,7 +85,7 @@ fn probe_error(error: &ProbeError) -> String {
 impl Pool {
     /// An empty one: this build drives no debug probe.
     pub fn new(_local: LocalBoards) -> Self {
-        Self {}
+        Self::default()
     }
 
     pub(crate) fn lease<'a>(

@@ -109,7 +109,7 @@ impl Suite {
             seed: self.seed,
             folder: self.folder.clone(),
             snapshots: self.snapshots.as_ref(),
-            pool: Some(&self.pool),
+            pool: &self.pool,
         };
         let mut first = trial.run();
         for round in 1..self.repeat {

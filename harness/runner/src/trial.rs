@@ -44,8 +44,8 @@ pub struct Trial<'a> {
     pub folder: Option<PathBuf>,
     /// Snapshots to compare with; not compared when absent.
     pub snapshots: Option<&'a Snapshots>,
-    /// Boards that stay open between runs; without it each run opens its own.
-    pub pool: Option<&'a Pool>,
+    /// Boards that stay open between runs.
+    pub pool: &'a Pool,
 }
 
 /// A run with its verdict, and what the verdict rests on.

@@ -16,8 +16,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::written;
 use crate::linked::Host;
 use crate::linked::readiness::wait;
-use crate::qemu::device::check_version;
 use crate::qemu::process::{QemuProcess, machine, network, paths};
+use crate::qemu::version::check_version;
 use crate::{
     Board, Device, DeviceFault, DeviceOutput, Doorbell, Elf, Pace, QemuError, Stimulus, qemu_binary,
 };

@@ -10,8 +10,8 @@ use hilarm_link::{FromDevice, ToDevice, from_ethernet, to_ethernet};
 use hilarm_network::GATEWAY_MAC;
 use rustix::event::{PollFd, PollFlags};
 
-use super::WireError;
 use super::readiness::wait;
+use super::{Wire, WireError};
 
 const FRAME_BYTES_MAX: usize = 2048;
 
@@ -41,7 +41,6 @@ impl FrameSocket {
     }
 
     /// From now on the interface has this hardware address: its board lives several lives, each with its own.
-    #[cfg(feature = "probe")]
     pub(crate) fn serve(&mut self, mac: [u8; 6]) {
         self.mac = mac;
     }
@@ -97,4 +96,14 @@ pub(crate) enum Received {
     Frame(Vec<u8>),
     /// A message to the harness, which is no traffic.
     Message(Result<FromDevice, hilarm_link::FrameError>),
+}
+
+/// Throws away what waits in the wires of a device that stands still: it is from an earlier life.
+pub(crate) fn drain(wire: &mut dyn Wire, frames: &Frames) -> Result<(), WireError> {
+    let mut buffer = [0; 4096];
+    while wire.receive(&mut buffer)? > 0 {}
+    if let Frames::Socket(socket) = frames {
+        while socket.receive()?.is_some() {}
+    }
+    Ok(())
 }

@@ -17,6 +17,7 @@ mod wire;
 
 pub use conduit::{Conduit, ConduitEnd, conduit};
 pub use device::{LinkedDevice, Parts};
+pub(crate) use frames::drain;
 pub use frames::{FrameSocket, Frames};
 pub use host::Host;
 pub use wire::{Wire, WireError};

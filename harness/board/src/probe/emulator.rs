@@ -3,7 +3,6 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,9 +11,9 @@ use hilarm_probe_bridge::{Bridge, BridgeConfig, CoreKind, Ended, Listen};
 use tempfile::TempDir;
 
 use super::ProbeError;
-use crate::qemu::device::check_version;
 use crate::qemu::monitor::Monitor;
 use crate::qemu::process::{QemuProcess, machine, network, paths};
+use crate::qemu::version::check_version;
 use crate::{Board, CoreArchitecture, EmulatorSpec, LinkVia, qemu_binary};
 
 /// How often a socket that QEMU is about to make is looked for.
@@ -59,8 +58,6 @@ impl Plug {
 struct Parts {
     bridge: Bridge,
     process: QemuProcess,
-    /// Ends the thread that started QEMU, for whose life the kernel keeps QEMU alive.
-    _parent: Sender<()>,
 }
 
 impl Emulator {
@@ -77,7 +74,7 @@ impl Emulator {
             let at = paths(&folder);
             (at.frames_in(), at.frames_out())
         });
-        let (mut process, parent) = start_qemu(board, emulator, binary, folder)?;
+        let mut process = start_qemu(board, emulator, &binary, folder)?;
         await_sockets(&mut process, &[&gdb, &qmp], limit).map_err(|error| broken(&error))?;
         let kind = match emulator.core {
             CoreArchitecture::Armv7m => CoreKind::Armv7m,
@@ -93,7 +90,7 @@ impl Emulator {
             _ => None,
         };
         let selector = bridge.selector();
-        let parts = Arc::new(Mutex::new(Parts { bridge, process, _parent: parent }));
+        let parts = Arc::new(Mutex::new(Parts { bridge, process }));
         Ok(Self { parts, selector, port, frames })
     }
 
@@ -156,16 +153,14 @@ impl Emulator {
     }
 }
 
-/// QEMU dies with the thread that started it. A board outlives the trial that opened it, and so its thread: a
-/// thread of QEMU's own starts it and waits.
 fn start_qemu(
     board: &Board,
     emulator: &EmulatorSpec,
-    binary: String,
+    binary: &str,
     folder: TempDir,
-) -> Result<(QemuProcess, Sender<()>), ProbeError> {
+) -> Result<QemuProcess, ProbeError> {
     let at = paths(&folder);
-    let mut command = machine(&binary, &emulator.machine);
+    let mut command = machine(binary, &emulator.machine);
     let socket = |name: &str| folder.path().join(name).display().to_string();
     command.args(["-S", "-gdb", &format!("unix:{},server=on,wait=off", socket("gdb"))]);
     for name in ["qmp-b", "qmp-h"] {
@@ -173,18 +168,7 @@ fn start_qemu(
     }
     command.args(network(emulator.nic.as_deref(), &at, FACTORY_MAC));
     command.args(serial_ports(board, &at.console().display().to_string()));
-    let board = board.clone();
-    let (answer, started) = sync_channel(1);
-    let (parent, until_dropped) = channel::<()>();
-    let body = move || {
-        if answer.send(QemuProcess::spawn(command, &board, folder)).is_ok() {
-            let _ended = until_dropped.recv();
-        }
-    };
-    let failed = |error: &dyn std::fmt::Display| ProbeError::Emulator(error.to_string());
-    thread::Builder::new().name("emulator".to_owned()).spawn(body).map_err(|error| failed(&error))?;
-    let process = started.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-    Ok((process, parent))
+    QemuProcess::spawn(command, board, folder).map_err(|error| ProbeError::Emulator(error.to_string()))
 }
 
 /// Waits until QEMU listens, or has ended: a machine that it does not know would else be waited for.

@@ -22,7 +22,7 @@ use super::session::{Held, ProbeSession, Watch};
 use super::vitals::{VitalSigns, Vitals};
 use super::{LogLine, ProbeError, candidates, reset};
 use crate::autopsy::LastGiven;
-use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit};
+use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit, drain};
 use crate::{Board, ChipRegister, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire};
 
 /// For one request that moves a few bytes.
@@ -178,7 +178,7 @@ impl Station {
             None => self.rtt_wire()?,
         };
         // The core stands: what is still in the wires is from an earlier life.
-        drain(wire.as_mut(), &frames)?;
+        drain(wire.as_mut(), &frames).map_err(|error| failed("emptying the link", &error))?;
         self.run(config_blob(config))?;
         let (session, emulator) = (self.session.clone(), self.emulator.clone());
         let host = ProbeHost::new(session, emulator, self.log.clone(), self.vitals.clone());
@@ -461,15 +461,4 @@ fn line(board: &Board, unit: &LocalUnit, emulator: Option<&Emulator>) -> Result<
     let probe = find(spec, unit)?;
     let serial = probe.serial.as_ref().map(|serial| format!(",serial={serial}")).unwrap_or_default();
     format!("usb:{:04x}:{:04x}{serial}", probe.vid, probe.pid).parse().map_err(|error| wrong(&error))
-}
-
-/// Throws away what waits in the wires.
-fn drain(wire: &mut dyn Wire, frames: &Frames) -> Result<(), ProbeError> {
-    const DOING: &str = "emptying the link";
-    let mut buffer = [0; 4096];
-    while wire.receive(&mut buffer).map_err(|error| failed(DOING, &error))? > 0 {}
-    if let Frames::Socket(socket) = frames {
-        while socket.receive().map_err(|error| failed(DOING, &error))?.is_some() {}
-    }
-    Ok(())
 }

@@ -1,5 +1,4 @@
-//! QEMU's monitor, as much of it as a serial cable needs: which pseudo terminal carries it, and when to begin. What a
-//! guest says before somebody holds the other end would be lost, so it stands still until then.
+//! QEMU's monitor, as much of it as a serial cable needs: which pseudo terminal carries it.
 
 use std::io::{BufRead, BufReader, Error, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -60,11 +59,6 @@ impl Monitor {
         path.map(PathBuf::from).ok_or_else(|| Error::other(format!("QEMU has no pseudo terminal `{label}`")))
     }
 
-    /// Lets the guest run.
-    pub(super) fn resume(&mut self) -> std::io::Result<()> {
-        self.execute::<Done>("cont").map(drop)
-    }
-
     fn execute<T: DeserializeOwned>(&mut self, command: &str) -> std::io::Result<T> {
         self.stream.get_mut().write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes())?;
         for _ in 0..LINES_MAX {
@@ -111,11 +105,11 @@ mod tests {
     fn a_refusal_a_silence_and_an_end_are_errors() {
         let (refused, _qemu) =
             monitor("{\"error\": {\"class\": \"GenericError\", \"desc\": \"no way\"}}\r\n");
-        assert_eq!(refused.unwrap().resume().unwrap_err().to_string(), "no way");
+        assert_eq!(refused.unwrap().pseudo_terminal("link").unwrap_err().to_string(), "no way");
         let (silent, _qemu) = monitor("");
-        silent.unwrap().resume().unwrap_err();
+        silent.unwrap().pseudo_terminal("link").unwrap_err();
         let (mut ended, qemu) = monitor("");
         drop(qemu);
-        ended.as_mut().unwrap().resume().unwrap_err();
+        ended.as_mut().unwrap().pseudo_terminal("link").unwrap_err();
     }
 }

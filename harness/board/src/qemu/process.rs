@@ -5,12 +5,16 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::foreign::Written;
-use crate::{Board, Elf, LinkVia, QemuError, QemuSpec};
+use crate::autopsy::PANIC;
+use crate::linked::{Host, WireError};
+use crate::{Board, DeviceFault, LinkVia, QemuError, QemuSpec};
 
 const CONSOLE_TAIL_BYTES: usize = 2048;
 /// QEMU's name for the pseudo terminal that a link over a serial cable goes through.
@@ -21,6 +25,8 @@ pub(super) const CABLE: &str = "cable";
 pub(crate) struct QemuProcess {
     child: Child,
     folder: TempDir,
+    /// Ends the thread that started it.
+    _parent: Sender<()>,
 }
 
 pub(crate) struct Paths<'a> {
@@ -34,6 +40,10 @@ impl Paths<'_> {
     /// Where the harness waits for QEMU's monitor, if it wants to talk to it.
     pub(crate) fn monitor(&self) -> std::path::PathBuf {
         self.folder.join("monitor")
+    }
+    /// Where the harness waits for QEMU's gdbstub.
+    pub(crate) fn debug(&self) -> std::path::PathBuf {
+        self.folder.join("debug")
     }
     /// Where the harness receives frames.
     pub(crate) fn frames_in(&self) -> std::path::PathBuf {
@@ -59,27 +69,18 @@ pub(crate) fn paths(folder: &TempDir) -> Paths<'_> {
 }
 
 impl QemuProcess {
-    /// Starts QEMU in `folder`, where the harness already listens on [`Paths::link`] and
-    /// [`Paths::frames_in`].
+    /// Starts QEMU in `folder`, where the harness listens at [`Paths::debug`], [`Paths::frames_in`], and
+    /// [`Paths::link`] or [`Paths::monitor`]. Its memory is empty and the guest stands still.
     pub(crate) fn launch(
         binary: &str,
         board: &Board,
         qemu: &QemuSpec,
-        elf: &Elf,
         mac: [u8; 6],
-        identity: Option<&Written>,
         folder: TempDir,
     ) -> Result<Self, QemuError> {
         let at = paths(&folder);
-        let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
         let mut command = machine(binary, &qemu.machine);
-        command.arg("-kernel").arg(elf.path());
-        if let Some(written) = identity {
-            std::fs::write(at.config(), &written.bytes).map_err(io("writing the configuration"))?;
-            let place =
-                format!("loader,file={},addr={:#x},force-raw=on", at.config().display(), written.address);
-            command.arg("-device").arg(place);
-        }
+        command.args(["-S", "-gdb", &format!("unix:{}", at.debug().display())]);
         command.args(network(qemu.nic.as_deref(), &at, mac)).args(serial_ports(board, &at));
         Self::spawn(command, board, folder)
     }
@@ -95,13 +96,12 @@ impl QemuProcess {
             // A group of its own: Ctrl-C reaches us, and we end it in order.
             .process_group(0);
         die_with_parent(&mut command);
-        let child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                QemuError::Absent { binary: command.get_program().to_string_lossy().into_owned() }
-            }
+        let binary = command.get_program().to_string_lossy().into_owned();
+        let (child, parent) = spawn_apart(command).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => QemuError::Absent { binary },
             _ => QemuError::Io { doing: "starting QEMU", error: format!("{error} (board {})", board.id) },
         })?;
-        Ok(Self { child, folder })
+        Ok(Self { child, folder, _parent: parent })
     }
 
     /// How the process ended, if it has.
@@ -123,9 +123,50 @@ impl QemuProcess {
         tail(&self.paths().console())
     }
 
+    /// That it ended, and what it said of it.
+    pub(super) fn exited(&self, status: String) -> DeviceFault {
+        DeviceFault::Exited { what: "QEMU", status, detail: detail("QEMU said", &self.stderr_tail()) }
+    }
+
+    /// That it made no connection.
+    pub(super) fn not_opened(&self, limit: Duration) -> DeviceFault {
+        DeviceFault::LinkNotOpened { limit, detail: detail("QEMU said", &self.stderr_tail()) }
+    }
+
     /// The end of what QEMU wrote to its error output.
     pub(crate) fn stderr_tail(&self) -> String {
         tail(&self.paths().stderr())
+    }
+}
+
+impl Host for QemuProcess {
+    fn trouble(&mut self) -> Option<DeviceFault> {
+        if let Some(status) = self.exit_status() {
+            return Some(self.exited(status));
+        }
+        let console = self.console_tail();
+        let (_, message) = console.split_once(PANIC)?;
+        Some(DeviceFault::Panicked { message: message.lines().next().unwrap_or_default().to_owned() })
+    }
+
+    fn lost(&mut self, _doing: &'static str, _error: &WireError) -> DeviceFault {
+        // The socket closes a moment before the process can be waited for.
+        let give_up = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < give_up {
+            if let Some(status) = self.exit_status() {
+                return self.exited(status);
+            }
+            std::thread::yield_now();
+        }
+        self.exited("its link closed".to_owned())
+    }
+
+    fn last_words(&self) -> String {
+        self.console_tail()
+    }
+
+    fn detail(&self) -> String {
+        detail("console", &self.console_tail())
     }
 }
 
@@ -162,26 +203,47 @@ pub(crate) fn network(nic: Option<&str>, at: &Paths<'_>, mac: [u8; 6]) -> Vec<St
 }
 
 /// The first two UARTs in the emulator's order: the link on the one that the board's file names, the console
-/// on the other. Over a cable, QEMU stands still until its monitor is told that somebody holds the other end.
+/// on the other. The console's file is appended to, so that it can be emptied between two lives.
 fn serial_ports(board: &Board, at: &Paths<'_>) -> Vec<String> {
-    let console = format!("file:{}", at.console().display());
+    let console = "chardev:console".to_owned();
+    let file = format!("file,id=console,path={},append=on", at.console().display());
     let over_cable = board.link.as_ref().is_some_and(|link| link.via == LinkVia::Serial);
     let link = if over_cable { format!("chardev:{CABLE}") } else { format!("unix:{}", at.link().display()) };
     let link_first = board.link.as_ref().is_some_and(|link| link.via == LinkVia::Uart0);
     let (first, second) = if link_first { (link, console) } else { (console, link) };
-    let mut arguments = vec!["-serial".to_owned(), first, "-serial".to_owned(), second];
+    let mut arguments =
+        ["-chardev", &file, "-serial", &first, "-serial", &second].map(str::to_owned).to_vec();
     if over_cable {
         let monitor = format!("unix:{}", at.monitor().display());
         let cable = format!("pty,id={CABLE}");
-        arguments.extend(["-S", "-qmp", &monitor, "-chardev", &cable].map(str::to_owned));
+        arguments.extend(["-qmp", &monitor, "-chardev", &cable].map(str::to_owned));
     }
     arguments
+}
+
+fn detail(label: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("; {label}: {text}") }
 }
 
 fn tail(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let from = bytes.len().saturating_sub(CONSOLE_TAIL_BYTES);
     String::from_utf8_lossy(&bytes[from..]).trim().to_owned()
+}
+
+/// The kernel ends QEMU with the thread that started it. One that stays open outlives the trial it was started for, and
+/// so that trial's thread: a thread of its own starts it and waits.
+fn spawn_apart(mut command: Command) -> std::io::Result<(Child, Sender<()>)> {
+    let (answer, started) = sync_channel(1);
+    let (parent, until_dropped) = channel::<()>();
+    let body = move || {
+        if answer.send(command.spawn()).is_ok() {
+            let _ended = until_dropped.recv();
+        }
+    };
+    thread::Builder::new().name("qemu".to_owned()).spawn(body)?;
+    let child = started.recv().map_err(std::io::Error::other)??;
+    Ok((child, parent))
 }
 
 #[cfg(target_os = "linux")]

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io::Read;
 use std::process::{ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::QemuError;
 use crate::linked::readiness::wait;
 
 /// A QEMU that does not tell its version within this time is none.
@@ -54,6 +56,19 @@ pub fn qemu_version(binary: &str) -> Option<QemuVersion> {
     let _ = child.kill();
     let _ = child.wait();
     QemuVersion::parse(answer.split("version ").nth(1)?)
+}
+
+pub(crate) fn check_version(binary: &str, needed: &str, board: &str) -> Result<(), QemuError> {
+    // One process runs one QEMU; asking it for its version takes as long as booting half a device.
+    static FOUND: OnceLock<Option<QemuVersion>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| qemu_version(binary));
+    let found = found.ok_or_else(|| QemuError::Absent { binary: binary.to_owned() })?;
+    match QemuVersion::parse(needed) {
+        Some(least) if found < least => {
+            Err(QemuError::TooOld { found, needed: needed.to_owned(), board: board.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_answer(mut from: ChildStdout) -> String {

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::hex;
@@ -17,6 +18,9 @@ use crate::stream::Stream;
 /// Memory goes in pieces: two digits a byte must fit QEMU's packets of 4,096.
 const CHUNK_BYTES: usize = 1024;
 
+/// So many pieces fit the socket's buffers in both directions.
+const WRITES_AT_ONCE: usize = 16;
+
 /// What stops a running machine.
 const INTERRUPT: u8 = 0x03;
 
@@ -25,22 +29,22 @@ const XML_PIECES_MAX: usize = 16;
 
 /// Why the machine stands still, as the stub says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stop {
+pub struct Stop {
     /// The signal's number in GDB's numbering.
-    pub(crate) signal: u8,
+    pub signal: u8,
 }
 
 impl Stop {
     /// It was stopped by our interrupt; any other stop is an event of the program.
-    pub(crate) fn is_interrupt(self) -> bool {
+    pub fn is_interrupt(self) -> bool {
         const SIGNAL_INT: u8 = 2;
         self.signal == SIGNAL_INT
     }
 }
 
-/// A connection with the stub.
+/// A connection with the stub of a QEMU.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     stream: Stream,
     deframer: Deframer,
     bodies: VecDeque<Vec<u8>>,
@@ -52,6 +56,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Greets the stub behind a socket that QEMU has connected to; no answer takes longer than `limit`.
+    pub fn over(socket: UnixStream, limit: Duration) -> Result<Self, LinkError> {
+        Self::connect(Stream::Unix(socket), limit)
+    }
+
     /// Greets the stub and reads which registers it has.
     pub(crate) fn connect(stream: Stream, reply_limit: Duration) -> Result<Self, LinkError> {
         stream.set_write_timeout(Some(reply_limit))?;
@@ -114,7 +123,7 @@ impl Client {
     }
 
     /// Memory as the core sees it; also device registers.
-    pub(crate) fn read_memory(&mut self, address: u32, length: usize) -> Result<Vec<u8>, LinkError> {
+    pub fn read_memory(&mut self, address: u32, length: usize) -> Result<Vec<u8>, LinkError> {
         let mut memory = Vec::with_capacity(length);
         while memory.len() < length {
             let at = address.wrapping_add(memory.len() as u32);
@@ -129,14 +138,31 @@ impl Client {
     }
 
     /// Writes memory, read-only memory included. Device registers do not see it.
-    pub(crate) fn write_memory(&mut self, address: u32, bytes: &[u8]) -> Result<(), LinkError> {
+    pub fn write_memory(&mut self, address: u32, bytes: &[u8]) -> Result<(), LinkError> {
+        // An image is hundreds of pieces: the next ones are under way while one is answered.
+        let (mut unanswered, mut written) = (VecDeque::new(), Ok(()));
         for (index, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
             let at = address.wrapping_add((index * CHUNK_BYTES) as u32);
             let mut command = format!("M{at:x},{:x}:", chunk.len()).into_bytes();
             hex::push_bytes(&mut command, chunk);
-            self.request_ok(&command, "a write of memory", at)?;
+            self.send(&command)?;
+            unanswered.push_back(at);
+            if unanswered.len() == WRITES_AT_ONCE {
+                written = written.and(self.await_written(unanswered.pop_front())?);
+            }
         }
-        Ok(())
+        // All are answered, one that was refused too.
+        while !unanswered.is_empty() {
+            written = written.and(self.await_written(unanswered.pop_front())?);
+        }
+        written
+    }
+
+    /// What became of one write; an error of its own when there was no answer.
+    fn await_written(&mut self, at: Option<u32>) -> Result<Result<(), LinkError>, LinkError> {
+        let at = at.unwrap_or_default();
+        let reply = self.await_reply(|| format!("a write of memory at {at:#x}"))?;
+        Ok(if reply == b"OK" { Ok(()) } else { Err(refused_or_garbled("a write of memory", at, &reply)) })
     }
 
     /// Writes by physical address past the core, which is the way to device registers.
@@ -172,14 +198,14 @@ impl Client {
     }
 
     /// Asks for a command of QEMU's monitor that prints nothing.
-    pub(crate) fn monitor(&mut self, command: &str) -> Result<(), LinkError> {
+    pub fn monitor(&mut self, command: &str) -> Result<(), LinkError> {
         let mut request = b"qRcmd,".to_vec();
         hex::push_bytes(&mut request, command.as_bytes());
         self.request_ok(&request, command, 0)
     }
 
     /// Lets the machine run. The stop, when it comes, is found by `poll_stop` or `interrupt`.
-    pub(crate) fn resume(&mut self) -> Result<(), LinkError> {
+    pub fn resume(&mut self) -> Result<(), LinkError> {
         self.send(b"c")
     }
 
@@ -190,7 +216,7 @@ impl Client {
     }
 
     /// Stops a running machine. The stop may be of another cause that came first.
-    pub(crate) fn interrupt(&mut self) -> Result<Stop, LinkError> {
+    pub fn interrupt(&mut self) -> Result<Stop, LinkError> {
         if let Some(stop) = self.poll_stop()? {
             return Ok(stop);
         }
@@ -238,6 +264,10 @@ impl Client {
     fn request(&mut self, command: impl AsRef<[u8]>) -> Result<Vec<u8>, LinkError> {
         let command = command.as_ref();
         self.send(command)?;
+        self.await_reply(|| String::from_utf8_lossy(&command[..command.len().min(40)]).into_owned())
+    }
+
+    fn await_reply(&mut self, what: impl Fn() -> String) -> Result<Vec<u8>, LinkError> {
         let since = Instant::now();
         loop {
             while let Some(body) = self.bodies.pop_front() {
@@ -248,8 +278,7 @@ impl Client {
             }
             let left = self.reply_limit.saturating_sub(since.elapsed());
             if left.is_zero() {
-                let what = String::from_utf8_lossy(&command[..command.len().min(40)]).into_owned();
-                return Err(LinkError::Silent { what, limit: self.reply_limit });
+                return Err(LinkError::Silent { what: what(), limit: self.reply_limit });
             }
             self.receive_within(left)?;
         }

@@ -5,8 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hilarm_board::{Board, Elf, QemuDevice, qemu_binary, qemu_version};
+use hilarm_board::{
+    Board, Device, DeviceOutput, Doorbell, Elf, IdentityFormat, IdentitySpec, Stimulus, UnlinkedDevice,
+    qemu_binary, qemu_version,
+};
 use hilarm_link::{AgentConfig, Credential, DeviceConfig, NetworkConfig, SasCredential};
+use hilarm_model::{Monotonic, Now, Timestamp};
 use hilarm_scenario::ScenarioFile;
 use tempfile::TempDir;
 
@@ -48,11 +52,32 @@ pub(crate) fn median(rounds: usize, mut measure: impl FnMut() -> Duration) -> Du
     all[all.len() / 2]
 }
 
-/// What QEMU and the firmware take that do nothing.
+/// What QEMU and the firmware take that do nothing: started as anyone starts QEMU, with the image as its kernel, until
+/// the firmware tells its interface that it is idle.
 pub(crate) fn boot_and_exit(board: &Board, elf: &Elf) -> Duration {
+    let plain = without_link(board);
     let began = Instant::now();
-    drop(QemuDevice::launch(board, elf, &config()).expect("the firmware boots"));
+    let mut device = UnlinkedDevice::launch(&plain, elf, &config()).expect("QEMU starts");
+    let bell = Doorbell::default();
+    device.listen(&bell);
+    let now = Now { mono: Monotonic::from_micros(0), unix: Timestamp::from_secs(0) };
+    let mut is_idle = false;
+    while !is_idle {
+        assert!(bell.wait(board.timeouts.boot), "the firmware boots");
+        let output = device.step(Stimulus::Tick, now).expect("the firmware boots");
+        is_idle = output.iter().any(|output| matches!(output, DeviceOutput::Link(_)));
+    }
+    drop(device);
     began.elapsed()
+}
+
+fn without_link(board: &Board) -> Board {
+    let identity = IdentitySpec {
+        address: board.qemu.as_ref().and_then(|qemu| qemu.config_address),
+        format: IdentityFormat::Blob,
+        ..IdentitySpec::default()
+    };
+    Board { link: None, identity: Some(identity), ..board.clone() }
 }
 
 pub(crate) fn config() -> DeviceConfig {

@@ -14,6 +14,7 @@ use super::{Mutation, fold, in_parallel};
 use crate::judge::{Verdict, compare_alerts, compare_recommendations, fired_without_attack, snapshot_text};
 use crate::longer::ended;
 use crate::one_run::Ran;
+use crate::pool::Pool;
 use crate::result::RunResult;
 use crate::snapshot::Snapshots;
 use crate::trial::Trial;
@@ -105,7 +106,7 @@ impl Baseline {
         let reviewed = main.and_then(|main| main.reviewed.as_ref());
         let mut failed = None;
         // Of what a mutant shows insta would leave a pending snapshot: it is compared here.
-        trial(mutation, file, None).run_each(authentication, &mut |judged| {
+        trial(mutation, file, None, &Pool::default()).run_each(authentication, &mut |judged| {
             let differs = judged.result.variant == Variant::Main
                 && judged.ran.zip(reviewed).is_some_and(|(ran, reviewed)| text_of(ran) != *reviewed);
             if judged.result.verdict == Verdict::Pass && !differs {
@@ -167,24 +168,29 @@ fn trial<'a>(
     mutation: &'a Mutation<'_>,
     file: &'a ScenarioFile,
     snapshots: Option<&'a Snapshots>,
+    pool: &'a Pool,
 ) -> Trial<'a> {
-    Trial { file, board: mutation.board, elf: None, seed: None, folder: None, snapshots, pool: None }
+    Trial { file, board: mutation.board, elf: None, seed: None, folder: None, snapshots, pool }
 }
 
 fn run(mutation: &Mutation<'_>, file: &ScenarioFile) -> (Vec<Case>, Vec<String>) {
     let (mut cases, mut failures) = (Vec::new(), Vec::new());
-    trial(mutation, file, mutation.snapshots).run_each(&Authentication::default(), &mut |judged| {
-        let RunResult { variant, verdict, findings, .. } = judged.result;
-        if verdict != Verdict::Pass {
-            let why: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
-            failures.push(format!("{} ({variant}): {}", file.id, why.join("; ")));
-        } else if let Some(ran) = judged.ran {
-            let reviewed = (variant == Variant::Main && mutation.snapshots.is_some()).then(|| text_of(ran));
-            let threshold = judged.case.cloned();
-            cases.push(case(file, variant, ran, threshold, reviewed));
-        }
-        ControlFlow::Continue(())
-    });
+    trial(mutation, file, mutation.snapshots, &Pool::default()).run_each(
+        &Authentication::default(),
+        &mut |judged| {
+            let RunResult { variant, verdict, findings, .. } = judged.result;
+            if verdict != Verdict::Pass {
+                let why: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
+                failures.push(format!("{} ({variant}): {}", file.id, why.join("; ")));
+            } else if let Some(ran) = judged.ran {
+                let reviewed =
+                    (variant == Variant::Main && mutation.snapshots.is_some()).then(|| text_of(ran));
+                let threshold = judged.case.cloned();
+                cases.push(case(file, variant, ran, threshold, reviewed));
+            }
+            ControlFlow::Continue(())
+        },
+    );
     (cases, failures)
 }
 

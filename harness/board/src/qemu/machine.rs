@@ -1,0 +1,220 @@
+//! One QEMU with an image in its memory, which lives one life after another. It starts empty and halted; its gdbstub
+//! brings the image in, and before each life the identity. What QEMU has translated of the image outlives a reset, and
+//! that is most of what a short life costs.
+
+use std::io::ErrorKind;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hilarm_link::{DeviceConfig, config_blob};
+use hilarm_probe_bridge::{GdbClient, LinkError};
+use rustix::event::{PollFd, PollFlags};
+
+use super::QemuError;
+use super::monitor::Monitor;
+use super::process::{CABLE, QemuProcess, paths};
+use super::version::{check_version, qemu_binary};
+use crate::foreign::{Written, written};
+use crate::linked::readiness::wait;
+use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, drain};
+use crate::{Board, Elf, LinkVia, QemuSpec, SerialAddress, SerialWire};
+
+const BOOT_POLL: Duration = Duration::from_millis(20);
+/// Counts boots since power-on; wiped, because a life begins with a device that has just been switched on.
+pub(crate) const BOOTS_SYMBOL: &str = "HILARM_BOOTS";
+pub(crate) const BOOTS_BYTES: usize = 8;
+
+/// A QEMU between two lives.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    /// The process and its wires.
+    parts: Parts,
+    stay: Stay,
+}
+
+/// What stays while a device has the process and the wires.
+#[derive(Debug)]
+pub(super) struct Stay {
+    stub: GdbClient,
+    process_id: u32,
+    console: PathBuf,
+    boots: Option<u32>,
+    /// Of the board and of its image.
+    kind: Kind,
+}
+
+/// Which machines can stand in for one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) board: String,
+    pub(super) image: String,
+}
+
+impl Kind {
+    pub(super) fn of(board: &Board, elf: &Elf) -> Self {
+        Self { board: board.id.clone(), image: elf.sha256().to_owned() }
+    }
+}
+
+impl Machine {
+    /// Starts QEMU and brings the image into its memory.
+    pub(super) fn start(board: &Board, elf: &Elf, mac: [u8; 6]) -> Result<Self, QemuError> {
+        let incomplete = |section| QemuError::Incomplete { board: board.id.clone(), section };
+        let qemu = board.qemu.as_ref().ok_or_else(|| incomplete("qemu"))?;
+        let link = board.link.as_ref().ok_or_else(|| incomplete("link"))?;
+        let limit = board.timeouts.boot;
+        let binary = qemu_binary();
+        check_version(&binary, &qemu.min_version, &board.id)?;
+        let folder =
+            tempfile::Builder::new().prefix("hilarm-").tempdir().map_err(io("creating a folder for QEMU"))?;
+        let at = paths(&folder);
+        let debug = listen(&at.debug())?;
+        let over_cable = link.via == LinkVia::Serial;
+        let cable = listen(&if over_cable { at.monitor() } else { at.link() })?;
+        let frames = match qemu.nic {
+            Some(_) => FrameSocket::bind(&at.frames_in(), at.frames_out(), mac)
+                .map(Frames::Socket)
+                .map_err(io("opening the device's network"))?,
+            None => Frames::OverLink,
+        };
+        let console = at.console();
+        let mut process = QemuProcess::launch(&binary, board, qemu, mac, folder)?;
+        let stream = accept(&cable, &mut process, limit)?;
+        let wire: Box<dyn Wire> = match over_cable {
+            true => Box::new(plug_in(stream, link.baud, limit)?),
+            false => {
+                stream.set_nonblocking(true).map_err(io("listening for the device's link"))?;
+                Box::new(stream)
+            }
+        };
+        let stub = accept(&debug, &mut process, limit)?;
+        let mut stub = GdbClient::over(stub, limit).map_err(debugging)?;
+        for (address, held) in elf.loaded()? {
+            stub.write_memory(address, &held).map_err(debugging)?;
+        }
+        let boots = elf.symbol(BOOTS_SYMBOL).and_then(|address| u32::try_from(address).ok());
+        let process_id = process.id();
+        let parts = Parts { host: Box::new(process), wire, frames };
+        let stay = Stay { stub, process_id, console, boots, kind: Kind::of(board, elf) };
+        Ok(Self { parts, stay })
+    }
+
+    /// Resets into a new life with this identity and waits until the device is idle for the first time.
+    pub(super) fn boot(
+        self,
+        board: &Board,
+        elf: &Elf,
+        config: &DeviceConfig,
+    ) -> Result<(LinkedDevice, Stay), QemuError> {
+        let Self { mut parts, mut stay } = self;
+        let incomplete = |section| QemuError::Incomplete { board: board.id.clone(), section };
+        let qemu = board.qemu.as_ref().ok_or_else(|| incomplete("qemu"))?;
+        if let Some(Written { address, bytes }) = identity(board, qemu, elf, config)? {
+            let address = u32::try_from(address).map_err(|_| incomplete("qemu.config_address"))?;
+            stay.stub.write_memory(address, &bytes).map_err(debugging)?;
+        }
+        if let Some(boots) = stay.boots {
+            stay.stub.write_memory(boots, &[0; BOOTS_BYTES]).map_err(debugging)?;
+        }
+        stay.stub.monitor("system_reset").map_err(debugging)?;
+        empty(&stay.console).map_err(io("emptying the console"))?;
+        if let Frames::Socket(socket) = &mut parts.frames {
+            socket.serve(config.network.mac);
+        }
+        drain(parts.wire.as_mut(), &parts.frames)
+            .map_err(|error| QemuError::Io { doing: "emptying the link", error: error.to_string() })?;
+        stay.stub.resume().map_err(debugging)?;
+        let device = LinkedDevice::boot_at(board.pace(), parts, board.timeouts).map_err(QemuError::Boot)?;
+        Ok((device, stay))
+    }
+
+    /// Whether its QEMU runs, as far as is known without asking it anything.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.parts.host.trouble().is_none()
+    }
+
+    pub(super) fn is_of(&self, kind: &Kind) -> bool {
+        self.stay.kind == *kind
+    }
+}
+
+impl Stay {
+    /// Halts the guest whose life is over, for the next one; nothing when QEMU does not answer any more.
+    pub(super) fn rest(mut self, device: LinkedDevice) -> Option<Machine> {
+        let parts = device.into_parts();
+        let stopped = self.stub.interrupt().is_ok_and(hilarm_probe_bridge::Stop::is_interrupt);
+        stopped.then_some(Machine { parts, stay: self })
+    }
+
+    pub(super) fn process_id(&self) -> u32 {
+        self.process_id
+    }
+}
+
+fn identity(
+    board: &Board,
+    qemu: &QemuSpec,
+    elf: &Elf,
+    config: &DeviceConfig,
+) -> Result<Option<Written>, QemuError> {
+    match (&board.identity, qemu.config_address) {
+        (Some(spec), _) => Ok(written(spec, elf, config)?),
+        (None, Some(address)) => Ok(Some(Written { address, bytes: config_blob(config) })),
+        (None, None) => Err(QemuError::Incomplete { board: board.id.clone(), section: "identity" }),
+    }
+}
+
+/// The other end of a serial cable to a guest that stands still: what it says before somebody holds that end would be
+/// lost.
+fn plug_in(monitor: UnixStream, baud: u32, limit: Duration) -> Result<SerialWire, QemuError> {
+    let mut monitor = Monitor::new(monitor, limit).map_err(io("greeting QEMU's monitor"))?;
+    let port = monitor.pseudo_terminal(CABLE).map_err(io("asking QEMU for its serial port"))?;
+    SerialWire::open(SerialAddress::Path(port), baud)
+        .map_err(|error| QemuError::Io { doing: "plugging the cable in", error: error.to_string() })
+}
+
+fn listen(path: &std::path::Path) -> Result<UnixListener, QemuError> {
+    let listener = UnixListener::bind(path).map_err(io("listening for QEMU"))?;
+    listener.set_nonblocking(true).map_err(io("listening for QEMU"))?;
+    Ok(listener)
+}
+
+/// A console that nobody has written to yet has no file.
+fn empty(console: &std::path::Path) -> std::io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).open(console) {
+        Ok(file) => file.set_len(0),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn accept(
+    listener: &UnixListener,
+    process: &mut QemuProcess,
+    limit: Duration,
+) -> Result<UnixStream, QemuError> {
+    let give_up = Instant::now() + limit;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(io("accepting QEMU's connection")(error)),
+        }
+        if let Some(status) = process.exit_status() {
+            return Err(QemuError::Boot(process.exited(status)));
+        }
+        let soon = give_up.min(Instant::now() + BOOT_POLL);
+        if wait(&mut [PollFd::new(listener, PollFlags::IN)], soon).is_err() && Instant::now() >= give_up {
+            return Err(QemuError::Boot(process.not_opened(limit)));
+        }
+    }
+}
+
+fn io(doing: &'static str) -> impl Fn(std::io::Error) -> QemuError {
+    move |error| QemuError::Io { doing, error: error.to_string() }
+}
+
+fn debugging(error: LinkError) -> QemuError {
+    QemuError::Io { doing: "preparing the firmware's memory", error: error.to_string() }
+}
