@@ -63,6 +63,7 @@ fn needs_own_agent(scenario: &Scenario) -> Option<&'static str> {
                 | EventMatch::LoginReported(_)
                 | EventMatch::ProcessReported(_)
                 | EventMatch::ListeningPortsReported(_)
+                | EventMatch::SecurityEventReported(_)
         )
     };
     if scenario.proof.iter().any(|proof| reported(&proof.event)) || scenario.expect.unreported_flows.is_some()

@@ -1,5 +1,6 @@
 //! Whether a journal line is the event that a scenario asks for.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hilarm_model::{DeviceId, FilterRule, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
@@ -31,7 +32,6 @@ fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
     match (wanted, event) {
         (EventMatch::OperationRefused(by), HubEvent::OperationRefused { device, .. })
         | (EventMatch::SecurityMessageReceived(by), HubEvent::SecurityMessageReceived { device, .. })
-        | (EventMatch::SecurityMessageRejected(by), HubEvent::SecurityMessageRejected { device, .. })
         | (EventMatch::TwinRead(by), HubEvent::TwinRead { device, .. })
         | (EventMatch::CloudToDeviceEnqueued(by), HubEvent::CloudToDeviceEnqueued { device, .. })
         | (EventMatch::CloudToDeviceCompleted(by), HubEvent::CloudToDeviceCompleted { device, .. })
@@ -132,6 +132,13 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
             is(&wanted.device, device)
                 && wanted.security_group.as_ref().is_none_or(|wanted| wanted == security_group)
         }
+        (
+            EventMatch::SecurityMessageRejected(wanted),
+            HubEvent::SecurityMessageRejected { device, reason, .. },
+        ) => {
+            is(&wanted.device, device)
+                && wanted.reason.as_ref().is_none_or(|wanted| reason.contains(wanted.as_str()))
+        }
         (_, HubEvent::SecurityMessageReceived { device, events, .. }) => {
             events.iter().any(|event| reports(wanted, device, &event.payload))
         }
@@ -159,8 +166,18 @@ fn reports(wanted: &EventMatch, device: &DeviceId, payload: &SecurityPayload) ->
             is(&wanted.device, device)
                 && wanted.port.is_none_or(|wanted| ports.iter().any(|listening| listening.port == wanted))
         }
+        (EventMatch::SecurityEventReported(wanted), SecurityPayload::Recorded(event)) => {
+            is(&wanted.device, device)
+                && wanted.name.is_none_or(|wanted| wanted.as_str() == event.name)
+                && (wanted.item.is_empty() || event.items.iter().any(|item| says(item, &wanted.item)))
+        }
         _ => false,
     }
+}
+
+/// Whether an item says all that is asked for.
+fn says(item: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(name, text)| item.get(name) == Some(text))
 }
 
 fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {

@@ -114,6 +114,11 @@ fn reports() -> Vec<Case> {
         json!({ "user": "root", "success": false, "executable": "/sbin/login", "remote_address": null });
     let process = json!({ "executable": "/tmp/x", "command_line": "x", "user": "root" });
     let port = json!({ "protocol": "tcp", "address": "0.0.0.0", "port": 2323 });
+    let user = |name: &str, id: &str| json!({ "UserName": name, "UserId": id });
+    let users = json!({
+        "name": "LocalUsers", "category": "periodic", "event_type": "security",
+        "items": [user("root", "0"), user("backdoor", "1")],
+    });
     vec![
         reported(
             "flow_reported",
@@ -139,11 +144,17 @@ fn reports() -> Vec<Case> {
             json!({ "device": "pump-2", "port": 23 }),
             json!({ "listening_ports": [port] }),
         ),
+        reported(
+            "security_event_reported",
+            json!({ "device": "pump-1", "name": "LocalUsers", "item": { "UserName": "backdoor" } }),
+            json!({ "device": "pump-2", "name": "OSBaseline", "item": { "UserName": "root", "UserId": "1" } }),
+            json!({ "recorded": users }),
+        ),
     ]
 }
 
 fn messages() -> Vec<Case> {
-    let rejected = json!({ "payload_bytes": 4, "reason": "no table" });
+    let rejected = json!({ "device": "pump-1", "payload_bytes": 4, "reason": "JSON: AgentId is no GUID" });
     let message = || json!({ "message_id": "m" });
     let dead =
         json!({ "device": "pump-1", "message_id": "m", "outcome": "expired", "delivered_over": "mqtt" });
@@ -153,7 +164,12 @@ fn messages() -> Vec<Case> {
     protocol_free["protocol"] = "mqtt".into();
     vec![
         over_protocol("telemetry_received", telemetry(false)),
-        of_device("security_message_rejected", rejected),
+        (
+            "security_message_rejected",
+            json!({ "device": "pump-1", "reason": "AgentId" }),
+            json!({ "device": "pump-2", "reason": "AgentVersion" }),
+            hub(json!({ "security_message_rejected": rejected })),
+        ),
         of_device("cloud_to_device_enqueued", protocol_free),
         over_protocol("cloud_to_device_delivered", message()),
         of_device("cloud_to_device_completed", message()),

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::format;
+use super::recorded::RecordedMatch;
 
 /// An event of the journal; fields that are absent match anything.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +34,7 @@ pub enum EventMatch {
     /// The hub decoded a security message.
     SecurityMessageReceived(ByDevice),
     /// A message called itself a security message and did not decode.
-    SecurityMessageRejected(ByDevice),
+    SecurityMessageRejected(RejectedMatch),
     /// A security message reported a flow.
     FlowReported(FlowMatch),
     /// A security message reported an attempt to sign in on the device.
@@ -42,6 +43,8 @@ pub enum EventMatch {
     ProcessReported(ProcessMatch),
     /// A security message reported the ports that the device listens on.
     ListeningPortsReported(ListeningMatch),
+    /// A security message reported something that no detection judges.
+    SecurityEventReported(RecordedMatch),
     /// A twin was changed.
     TwinUpdated(TwinMatch),
     /// A twin was read by its device.
@@ -255,6 +258,19 @@ pub struct ListeningMatch {
     /// A port among them.
     #[serde(default)]
     pub port: Option<u16>,
+}
+
+/// A message that called itself a security message and did not decode.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RejectedMatch {
+    /// The device.
+    #[serde(default)]
+    #[schemars(schema_with = "format::device")]
+    pub device: Option<DeviceId>,
+    /// What was wrong with it, as the hub words it, or a part of that, e.g. `AgentId is not a GUID`.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// A device identity.

@@ -6,6 +6,7 @@ mod either;
 mod event;
 pub(crate) mod format;
 mod management;
+mod recorded;
 mod rule;
 mod service;
 mod step;
@@ -13,6 +14,7 @@ mod world;
 
 pub use event::*;
 pub use management::*;
+pub use recorded::*;
 pub use rule::*;
 pub use service::*;
 pub use step::*;
