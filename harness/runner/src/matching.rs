@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use hilarm_defender::detection;
 use hilarm_model::{DeviceId, FilterRule, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
 use hilarm_network::NetworkFact;
 use hilarm_scenario::{
@@ -106,6 +107,18 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
                 && wanted.outcome.is_none_or(|wanted| wanted == outcome_of(*outcome))
                 && wanted.delivered_over.is_none_or(|wanted| Some(wanted) == delivered_over.map(protocol_of))
         }
+        (
+            EventMatch::SecuritySolutionConfigured(wanted),
+            HubEvent::SecuritySolutionConfigured { name, disabled },
+        ) => {
+            let off =
+                |slug: &String| detection(slug).is_some_and(|known| disabled.contains(known.alert_type));
+            wanted.name.as_ref().is_none_or(|wanted| wanted == name)
+                && wanted.disabled.as_ref().is_none_or(off)
+        }
+        (EventMatch::SecuritySolutionRemoved(wanted), HubEvent::SecuritySolutionRemoved { name }) => {
+            wanted.name.as_ref().is_none_or(|wanted| wanted == name)
+        }
         (EventMatch::NetworkRulesChanged(wanted), HubEvent::NetworkRulesChanged(rules)) => {
             let allows = |network| {
                 let lets_in = |rule: &FilterRule| {
@@ -186,6 +199,9 @@ fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
             EventMatch::NetworkConnected(wanted),
             HarnessRecord::Network { device, fact: NetworkFact::ConnectionOpened { remote, .. } },
         ) => is(&wanted.device, device) && matches_remote(wanted, IpAddr::V4(*remote.ip()), remote.port()),
+        (EventMatch::FileNotificationTaken(wanted), HarnessRecord::FileNotificationTaken { device, .. }) => {
+            is(&wanted.device, device)
+        }
         (EventMatch::FeedbackTaken(wanted), HarnessRecord::FeedbackTaken { device, outcome, .. }) => {
             is(&wanted.device, device) && wanted.outcome.is_none_or(|wanted| wanted == *outcome)
         }
@@ -200,6 +216,7 @@ fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
 fn matches_method(wanted: &MethodMatch, method: &str, outcome: MethodOutcome) -> bool {
     wanted.method.as_ref().is_none_or(|wanted| wanted == method)
         && wanted.status.is_none_or(|status| outcome == MethodOutcome::Answered { status })
+        && wanted.code.is_none_or(|code| outcome.code() == Some(code))
 }
 
 fn matches_remote(wanted: &FlowMatch, address: IpAddr, port: u16) -> bool {

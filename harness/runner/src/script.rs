@@ -17,7 +17,7 @@ use self::goal::Goal;
 pub(crate) use self::words::describe;
 use self::words::kind;
 use crate::journal::{Entry, HarnessRecord, Line};
-use crate::service::{Served, serve};
+use crate::service::{Served, serve, served_in_place_of};
 use crate::world::{World, WorldError};
 
 /// How long a step without a limit of its own may take.
@@ -171,8 +171,17 @@ impl<'a> Script<'a> {
                     *seen += u64::from(goal.is_met(line));
                 }
                 *cursor = lines.len();
-                if let Goal::Method(ticket) = goal {
-                    *seen = u64::from(world.method_result(*ticket).is_some());
+                if let Goal::Method(ticket, refused) = goal
+                    && let Some(result) = world.method_result(*ticket)
+                {
+                    *seen = 1;
+                    if let Some(code) = refused.filter(|code| result.refusal() != Some(*code)) {
+                        let problem = match result.refusal() {
+                            None => served_in_place_of(code),
+                            Some(other) => format!("the hub refused with {other}, not with {code}"),
+                        };
+                        return Err(ScriptError::Step { path: branch.path.clone(), problem });
+                    }
                 }
                 if *seen >= *count {
                     if !matches!(goal, Goal::LetIn(_)) {
@@ -253,10 +262,10 @@ impl<'a> Script<'a> {
                 let within = method_limit(&step);
                 match serve(path, step, self.certificates, world).map_err(failed)? {
                     Served::Done => {}
-                    Served::Method(ticket) => {
+                    Served::Method(ticket, refused) => {
                         let limit = world.mono() + within;
                         let what = "the outcome of a method".to_owned();
-                        self.wait_from_now(at, Goal::Method(ticket), 1, limit, what);
+                        self.wait_from_now(at, Goal::Method(ticket, refused), 1, limit, what);
                     }
                     Served::NotMine(step) => self.begin_on_device(at, step, world).map_err(failed)?,
                 }

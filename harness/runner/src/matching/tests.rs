@@ -218,6 +218,7 @@ fn identities() -> Vec<Case> {
 fn management() -> Vec<Case> {
     let rule = json!({ "name": "plant", "action": "allow", "network": "10.0.0.0/8" });
     let rules = json!({ "default_action": "deny", "rules": [rule], "stated": true });
+    let solution = json!({ "name": "plant", "disabled": ["IoT_DiagnosticsMode"] });
     vec![
         of_name("certificate_written", json!({ "change": null })),
         of_name("certificate_deleted", json!({ "existed": true })),
@@ -229,6 +230,18 @@ fn management() -> Vec<Case> {
             json!({ "default_action": "allow", "allows": "10.0.0.0/9" }),
             hub(json!({ "network_rules_changed": rules })),
         ),
+        (
+            "security_solution_configured",
+            json!({ "name": "plant", "disabled": "diagnostics-logs" }),
+            json!({ "name": "mill", "disabled": "identical-credentials" }),
+            hub(json!({ "security_solution_configured": solution })),
+        ),
+        (
+            "security_solution_removed",
+            json!({ "name": "plant" }),
+            json!({ "name": "mill" }),
+            hub(json!({ "security_solution_removed": { "name": "plant" } })),
+        ),
     ]
 }
 
@@ -237,6 +250,7 @@ fn of_the_harness() -> Vec<Case> {
         "link": 0, "local": "10.42.0.2:50000", "remote": "203.0.113.66:1883", "standing": "sink",
     }});
     let feedback = json!({ "device": "pump-1", "message_id": "m", "outcome": "rejected" });
+    let notice = json!({ "device": "pump-1", "blob_path": "pump-1/a", "blob_bytes": 1 });
     let received = json!({
         "endpoint": "203.0.113.66:1883", "client_id": "bot", "topic": "loot", "payload_bytes": 1,
     });
@@ -252,6 +266,12 @@ fn of_the_harness() -> Vec<Case> {
             json!({ "device": "pump-1", "outcome": "rejected" }),
             json!({ "device": "pump-2", "outcome": "success" }),
             json!({ "harness": { "feedback_taken": feedback } }),
+        ),
+        (
+            "file_notification_taken",
+            json!({ "device": "pump-1" }),
+            json!({ "device": "pump-2" }),
+            json!({ "harness": { "file_notification_taken": notice } }),
         ),
         (
             "adversary_received",
@@ -344,4 +364,18 @@ fn a_retransmission_is_no_telemetry_and_what_names_nobody_is_nobodys() {
     let refused = line(&hub(json!({ "service_operation_refused": call })));
     assert!(matches(&matcher("service_operation_refused", &json!({ "code": 403_000 })), &refused));
     assert!(!matches(&matcher("service_operation_refused", &json!({ "device": "pump-1" })), &refused));
+}
+
+#[test]
+fn what_is_no_answer_of_a_method_is_known_by_its_code() {
+    for (outcome, code) in [
+        (json!("device_offline"), 404_103),
+        (json!("timed_out"), 504_101),
+        (json!({ "connection_closed": { "code": 400_027 } }), 400_027),
+    ] {
+        let invoked = json!({ "device": "pump-1", "method": "stop", "outcome": outcome });
+        let invoked = line(&hub(json!({ "direct_method_invoked": invoked })));
+        let of = |code: u32| matcher("direct_method_invoked", &json!({ "code": code }));
+        assert!(matches(&of(code), &invoked) && !matches(&of(404_104), &invoked), "{code}");
+    }
 }

@@ -24,7 +24,8 @@ pub(super) enum Goal {
     Telemetry(DeviceId, Transport),
     Settled(DeviceId, Disposition),
     Uploaded(DeviceId),
-    Method(MethodTicket),
+    /// A direct method has its outcome, and the refusal that is wanted, if one is.
+    Method(MethodTicket, Option<u32>),
 }
 
 impl Goal {

@@ -65,6 +65,8 @@ pub enum EventMatch {
     CloudToDeviceDeadLettered(DeadLetterMatch),
     /// The service was told what became of a cloud-to-device message.
     FeedbackTaken(FeedbackMatch),
+    /// The service was told of a completed file upload.
+    FileNotificationTaken(ByDevice),
     /// The service purged a device's queue.
     QueuePurged(ByDevice),
     /// A device completed a file upload.
@@ -83,6 +85,10 @@ pub enum EventMatch {
     DiagnosticSettingWritten(ByName),
     /// Somebody deleted a diagnostic setting of the hub, or tried to.
     DiagnosticSettingDeleted(ByName),
+    /// A security solution was created or changed.
+    SecuritySolutionConfigured(SolutionMatch),
+    /// A security solution was deleted.
+    SecuritySolutionRemoved(SolutionMatch),
     /// The hub's network rules were changed.
     NetworkRulesChanged(RulesMatch),
     /// Network truth: a device's connection to an address was established.
@@ -192,6 +198,19 @@ pub struct ByName {
     /// HTTP status of the answer.
     #[serde(default)]
     pub status: Option<u16>,
+}
+
+/// A security solution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SolutionMatch {
+    /// Its name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A recommendation that it switches off.
+    #[serde(default)]
+    #[schemars(schema_with = "format::recommendation")]
+    pub disabled: Option<String>,
 }
 
 /// Network rules.
@@ -500,6 +519,9 @@ pub struct MethodMatch {
     /// The status the device answered with.
     #[serde(default)]
     pub status: Option<i32>,
+    /// IoT Hub's code, where no answer came: `404103`, `504101`, `404104`, `400027`.
+    #[serde(default)]
+    pub code: Option<u32>,
 }
 
 /// A message that the adversary's broker received.
