@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hilarm_defender::detection;
-use hilarm_model::{DeviceId, FilterRule, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
+use hilarm_model::{DeviceId, FilterRule, Flow, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
 use hilarm_network::NetworkFact;
 use hilarm_scenario::{
-    Cause, CloseReason, DeadLetter, EventMatch, FilterAction, FlowMatch, MethodMatch, Protocol, TwinSection,
+    Cause, CloseReason, DeadLetter, EventMatch, FilterAction, FlowDirection, FlowMatch, MethodMatch,
+    Protocol, ReportedFlowMatch, TwinSection,
 };
 
 use crate::journal::{Entry, HarnessRecord, Line};
@@ -163,8 +164,7 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
 fn reports(wanted: &EventMatch, device: &DeviceId, payload: &SecurityPayload) -> bool {
     match (wanted, payload) {
         (EventMatch::FlowReported(wanted), SecurityPayload::NetworkActivity(flows)) => {
-            is(&wanted.device, device)
-                && flows.iter().any(|flow| matches_remote(wanted, flow.remote_address, flow.remote_port))
+            is(&wanted.device, device) && flows.iter().any(|flow| matches_flow(wanted, flow))
         }
         (EventMatch::LoginReported(wanted), SecurityPayload::Login(login)) => {
             is(&wanted.device, device)
@@ -217,6 +217,19 @@ fn matches_method(wanted: &MethodMatch, method: &str, outcome: MethodOutcome) ->
     wanted.method.as_ref().is_none_or(|wanted| wanted == method)
         && wanted.status.is_none_or(|status| outcome == MethodOutcome::Answered { status })
         && wanted.code.is_none_or(|code| outcome.code() == Some(code))
+}
+
+fn matches_flow(wanted: &ReportedFlowMatch, flow: &Flow) -> bool {
+    wanted.remote_address.is_none_or(|wanted| wanted == flow.remote_address)
+        && wanted.remote_port.is_none_or(|wanted| wanted == flow.remote_port)
+        && wanted.direction.is_none_or(|wanted| flow.direction.map(direction_of) == Some(wanted))
+}
+
+fn direction_of(direction: hilarm_model::FlowDirection) -> FlowDirection {
+    match direction {
+        hilarm_model::FlowDirection::In => FlowDirection::In,
+        hilarm_model::FlowDirection::Out => FlowDirection::Out,
+    }
 }
 
 fn matches_remote(wanted: &FlowMatch, address: IpAddr, port: u16) -> bool {

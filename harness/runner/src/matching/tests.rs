@@ -108,7 +108,7 @@ fn refusals() -> Vec<Case> {
 fn reports() -> Vec<Case> {
     let flow = json!({
         "protocol": "tcp", "local_address": "10.42.0.2", "local_port": 50_000, "bytes_in": 1, "bytes_out": 1,
-        "remote_address": "203.0.113.66", "remote_port": 1883, "direction": null,
+        "remote_address": "203.0.113.66", "remote_port": 1883, "direction": "out",
     });
     let login =
         json!({ "user": "root", "success": false, "executable": "/sbin/login", "remote_address": null });
@@ -122,8 +122,12 @@ fn reports() -> Vec<Case> {
     vec![
         reported(
             "flow_reported",
-            json!({ "device": "pump-1", "remote_address": "203.0.113.66", "remote_port": 1883 }),
-            json!({ "device": "pump-2", "remote_address": "203.0.113.67", "remote_port": 443 }),
+            json!({
+                "device": "pump-1", "remote_address": "203.0.113.66", "remote_port": 1883, "direction": "out",
+            }),
+            json!({
+                "device": "pump-2", "remote_address": "203.0.113.67", "remote_port": 443, "direction": "in",
+            }),
             json!({ "network_activity": [flow] }),
         ),
         reported(
@@ -343,6 +347,18 @@ fn each_matcher_of_the_schema_has_its_case() {
     let known: BTreeSet<String> = known.map(|name| name.as_str().unwrap().to_owned()).collect();
     assert_eq!(known.difference(&names).collect::<Vec<_>>(), ["security_message_received"]);
     assert_eq!(names.difference(&known).count(), 0);
+}
+
+#[test]
+fn a_flow_of_no_stated_direction_matches_none() {
+    let flow = json!({
+        "protocol": "tcp", "local_address": "10.42.0.2", "local_port": 50_000, "bytes_in": 1, "bytes_out": 1,
+        "remote_address": "203.0.113.66", "remote_port": 1883, "direction": null,
+    });
+    let (name, .., entry) =
+        reported("flow_reported", json!({}), json!({}), json!({ "network_activity": [flow] }));
+    assert!(matches(&matcher(name, &json!({ "remote_port": 1883 })), &line(&entry)));
+    assert!(!matches(&matcher(name, &json!({ "remote_port": 1883, "direction": "out" })), &line(&entry)));
 }
 
 #[test]

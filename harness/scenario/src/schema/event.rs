@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::format;
-use super::recorded::RecordedMatch;
+use super::reported::{
+    ListeningMatch, LoginMatch, ProcessMatch, RecordedMatch, RejectedMatch, ReportedFlowMatch,
+};
 
 /// An event of the journal; fields that are absent match anything.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +38,7 @@ pub enum EventMatch {
     /// A message called itself a security message and did not decode.
     SecurityMessageRejected(RejectedMatch),
     /// A security message reported a flow.
-    FlowReported(FlowMatch),
+    FlowReported(ReportedFlowMatch),
     /// A security message reported an attempt to sign in on the device.
     LoginReported(LoginMatch),
     /// A security message reported a started process.
@@ -235,61 +237,6 @@ pub enum FilterAction {
     Allow,
     /// Keeps out.
     Deny,
-}
-
-/// An attempt to sign in on the device.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoginMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// The user.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// Whether it succeeded.
-    #[serde(default)]
-    pub success: Option<bool>,
-}
-
-/// A started process.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProcessMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// Path of the executable.
-    #[serde(default)]
-    pub executable: Option<String>,
-}
-
-/// Ports that a device listens on.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListeningMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// A port among them.
-    #[serde(default)]
-    pub port: Option<u16>,
-}
-
-/// A message that called itself a security message and did not decode.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RejectedMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// What was wrong with it, as the hub words it, or a part of that, e.g. `AgentId is not a GUID`.
-    #[serde(default)]
-    pub reason: Option<String>,
 }
 
 /// A device identity.
