@@ -117,6 +117,9 @@ impl Defender {
         self.advance_to(record.at);
         let position = Position { at: self.now, ordinal };
         self.configure(&record.event, position);
+        if self.postures.configure(&record.event) && self.monitoring {
+            self.postures.judge_all(self.settings.tuning, position);
+        }
         if let Some(kind) = EventKind::of(&record.event) {
             self.dispatch(kind, &record.event, position);
         }
