@@ -128,3 +128,36 @@ fn words_that_the_schema_does_not_have_are_refused() {
     let refused = recorded::baseline(&buffer.root().unwrap());
     assert_eq!(refused, Err(Invalid::Unknown { name: "result", value: 3 }));
 }
+
+/// A log record as short as they come, in a log of so many.
+fn log_of(builder: &mut Builder, records: usize, is_shared: bool) -> Finished {
+    let file = builder.create_string("a.c");
+    let put = |builder: &mut Builder| {
+        let message = builder.create_string("x");
+        let start = builder.start_table();
+        builder.push_slot_always(slot(0), message);
+        builder.push_slot_always(slot(4), file);
+        builder.end_table(start)
+    };
+    let records: Vec<Finished> =
+        if is_shared { vec![put(builder); records] } else { (0..records).map(|_| put(builder)).collect() };
+    let records = tables(builder, &records);
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), records);
+    builder.end_table(start)
+}
+
+#[test]
+fn a_log_of_short_records_is_kept_and_one_record_shared_a_thousandfold_is_not() {
+    for (is_shared, is_kept) in [(false, true), (true, false)] {
+        let mut builder = Builder::new();
+        let log = log_of(&mut builder, 1000, is_shared);
+        builder.finish_minimal(log);
+        let buffer = Buffer::new(builder.finished_data());
+        let read = recorded::log(&buffer.root().unwrap());
+        match read {
+            Ok(SecurityPayload::Recorded(event)) => assert!(is_kept && event.items.len() == 1000),
+            other => assert!(!is_kept && other == Err(Invalid::Amplified), "{other:?}"),
+        }
+    }
+}
