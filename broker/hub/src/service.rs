@@ -35,8 +35,8 @@ pub enum ServiceRequest {
     CreateDevice {
         /// The device.
         device: DeviceId,
-        /// How it must authenticate.
-        authentication: DeviceAuthentication,
+        /// How it must authenticate; `None` mints symmetric keys.
+        authentication: Option<DeviceAuthentication>,
         /// Its twin tag `SecurityGroup`.
         security_group: Option<String>,
     },

@@ -64,12 +64,10 @@ fn put_device(step: PutDevice, world: &World) -> Result<Asked, String> {
     let spec = header.scenario.devices.get(&step.device);
     let security_group = spec.and_then(|spec| spec.security_group.clone());
     let device = step.device;
+    let authentication = (!step.mint_keys).then_some(authentication);
     let request = match step.if_match {
         None => ServiceRequest::CreateDevice { device, authentication, security_group },
-        Some(if_match) => {
-            let authentication = (!step.mint_keys).then_some(authentication);
-            ServiceRequest::UpdateDevice { device, authentication, if_match }
-        }
+        Some(if_match) => ServiceRequest::UpdateDevice { device, authentication, if_match },
     };
     Ok(Asked { by: step.caller, refused: step.refused, request })
 }
