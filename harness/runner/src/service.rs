@@ -49,6 +49,7 @@ pub(crate) fn serve(
         Step::TakeFeedback(take) => return told::take_feedback(&take, world),
         Step::TakeFileNotifications(take) => return told::take_file_notifications(&take, world),
         Step::PutHubProperties(put) => return resources::put_hub_properties(&put, world),
+        Step::SetIpFilter(set) => return resources::set_ip_filter(&set, world),
         step => match registry::asked(step, world)? {
             Ok(asked) => Ok(asked),
             Err(step) => resources::asked(step)?,

@@ -29,6 +29,7 @@ pub(super) fn kind(step: &Step) -> &'static str {
         Step::VerifyCertificate(_) => "verify_certificate",
         Step::GetCertificate(_) => "get_certificate",
         Step::GetDiagnosticSetting(_) => "get_diagnostic_setting",
+        Step::SetIpFilter(_) => "set_ip_filter",
         Step::PutHubProperties(_) => "put_hub_properties",
         Step::GetHub(_) => "get_hub",
         Step::GetSecurityGroup(_) => "get_security_group",

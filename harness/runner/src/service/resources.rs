@@ -8,8 +8,8 @@ use hilarm_hub::{ManagedReply, ServiceReply, ServiceRequest};
 use hilarm_link::X509Credential;
 use hilarm_model::{FilterRule, NetworkRules, ThreatList};
 use hilarm_scenario::{
-    FilterAction, NetworkRuleSpec, PutCertificate, PutHubProperties, SecuritySolutionSpec, Step, Switch,
-    TellingSpec, VerifyCertificate,
+    FilterAction, NetworkRuleSpec, PutCertificate, PutHubProperties, SecuritySolutionSpec, SetIpFilter, Step,
+    Switch, TellingSpec, VerifyCertificate,
 };
 use serde_json::{Map, Value, json};
 
@@ -175,19 +175,44 @@ fn word(switch: Switch) -> &'static str {
     }
 }
 
-/// A PUT replaces everything, so what is there is read first, as an operator's tool does.
 pub(super) fn put_hub_properties(put: &PutHubProperties, world: &mut World) -> Result<Served, String> {
-    let by = put.caller.as_deref();
+    change_hub(put.caller.as_deref(), put.refused, world, |properties| change(properties, put))
+}
+
+/// Azure takes one model of network rules or the other.
+pub(super) fn set_ip_filter(set: &SetIpFilter, world: &mut World) -> Result<Served, String> {
+    let filter = |rule: &NetworkRuleSpec| {
+        let action = if rule.action == FilterAction::Allow { "Accept" } else { "Reject" };
+        json!({ "filterName": rule.name, "action": action, "ipMask": rule.network.to_string() })
+    };
+    let filters: Value = set.rules.iter().map(filter).collect();
+    change_hub(set.caller.as_deref(), set.refused, world, |properties| {
+        properties["networkRuleSets"] = Value::Null;
+        properties["ipFilterRules"] = filters;
+    })
+}
+
+/// A PUT replaces everything, so what is there is read first, as an operator's tool does.
+fn change_hub(
+    by: Option<&str>,
+    refused: Option<u32>,
+    world: &mut World,
+    change: impl FnOnce(&mut Value),
+) -> Result<Served, String> {
     let read = world.service_as(&caller(by, world)?, ServiceRequest::GetHubProperties);
     let mut json = match read {
         Ok(ServiceReply::Managed(ManagedReply { body, .. })) => body,
         Ok(_) => Value::Null,
         Err(error) => {
-            super::refusal(error, by, put.refused)?;
+            super::refusal(error, by, refused)?;
             return Ok(Served::Done);
         }
     };
-    let properties = &mut json["properties"];
+    change(&mut json["properties"]);
+    ask(by, refused, ServiceRequest::PutHubPropertiesJson { json }, world).map(|_| Served::Done)
+}
+
+fn change(properties: &mut Value, put: &PutHubProperties) {
     let messages = &mut properties["cloudToDevice"];
     if let Some(count) = put.max_delivery_count {
         messages["maxDeliveryCount"] = count.into();
@@ -200,7 +225,6 @@ pub(super) fn put_hub_properties(put: &PutHubProperties, world: &mut World) -> R
     if let Some(notify) = put.notify_of_file_uploads {
         properties["enableFileUploadNotifications"] = notify.into();
     }
-    ask(by, put.refused, ServiceRequest::PutHubPropertiesJson { json }, world).map(|_| Served::Done)
 }
 
 fn tell(properties: &mut Value, spec: TellingSpec) {

@@ -133,6 +133,20 @@ pub struct SetNetworkRules {
     pub caller: Option<String>,
 }
 
+/// Replacing the hub's network rules by IP filters, the older model: whom no filter names is let in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetIpFilter {
+    /// Filters in order; the first that covers an address decides.
+    pub rules: Vec<NetworkRuleSpec>,
+    /// Who does it, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// The code of the refusal that is wanted, e.g. `403000`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
+}
+
 /// The hub's network rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -11,7 +11,8 @@ use super::{
     GenerateVerificationCode, GetDevice, GetHub, GetResource, GetTwin, InvokeMethod, LoadThreatIntelligence,
     ModuleByService, PatchDesired, PatchTags, PutCertificate, PutDevice, PutDiagnosticSetting,
     PutHubProperties, PutSecurityGroup, RotateKey, SecuritySolutionSpec, SendCloudToDevice, SetDevice,
-    SetNetworkRules, TakeFeedback, TakeFileNotifications, VerifyCertificate, WriteTwin, format, one,
+    SetIpFilter, SetNetworkRules, TakeFeedback, TakeFileNotifications, VerifyCertificate, WriteTwin, format,
+    one,
 };
 use crate::duration::Span;
 
@@ -92,6 +93,8 @@ pub enum Step {
     DeleteDiagnosticSetting(DeleteDiagnosticSetting),
     /// Somebody replaces the hub's network rules, or tries to.
     SetNetworkRules(SetNetworkRules),
+    /// Somebody replaces the hub's network rules by IP filters, the older model.
+    SetIpFilter(SetIpFilter),
     /// Somebody changes how the hub keeps and tells of messages and uploads.
     PutHubProperties(PutHubProperties),
     /// Somebody reads the hub's properties; the step fails when the answer is another.
