@@ -10,20 +10,20 @@ use ipnet::{IpNet, Ipv4Net};
 /// The networks of a threat list or of an allow list.
 #[derive(Debug, Default)]
 pub(crate) struct AddressIndex {
-    v4: Ranges,
-    v6: Ranges,
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
 }
 
 /// First and last address of each range, ascending, disjoint.
-type Ranges = Vec<(u128, u128)>;
+type Ranges<A> = Vec<(A, A)>;
 
 impl From<&[IpNet]> for AddressIndex {
     fn from(list: &[IpNet]) -> Self {
         let (mut v4, mut v6) = (Ranges::new(), Ranges::new());
         for network in list {
             match canonical(*network) {
-                IpNet::V4(net) => v4.push((bits(net.network().into()), bits(net.broadcast().into()))),
-                IpNet::V6(net) => v6.push((bits(net.network().into()), bits(net.broadcast().into()))),
+                IpNet::V4(net) => v4.push((net.network().to_bits(), net.broadcast().to_bits())),
+                IpNet::V6(net) => v6.push((net.network().to_bits(), net.broadcast().to_bits())),
             }
         }
         Self { v4: merged(v4), v6: merged(v6) }
@@ -33,13 +33,16 @@ impl From<&[IpNet]> for AddressIndex {
 impl AddressIndex {
     /// Whether a listed network holds the address, which must be canonical ([`IpAddr::to_canonical`]).
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
-        let (ranges, address) = match address {
-            IpAddr::V4(_) => (&self.v4, bits(address)),
-            IpAddr::V6(_) => (&self.v6, bits(address)),
-        };
-        let after = ranges.partition_point(|(first, _)| *first <= address);
-        after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| address <= *last)
+        match address {
+            IpAddr::V4(address) => any_holds(&self.v4, address.to_bits()),
+            IpAddr::V6(address) => any_holds(&self.v6, address.to_bits()),
+        }
     }
+}
+
+fn any_holds<A: Ord>(ranges: &[(A, A)], address: A) -> bool {
+    let after = ranges.partition_point(|(first, _)| *first <= address);
+    after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| address <= *last)
 }
 
 /// A network within `::ffff:0:0/96` as the IPv4 network that it is.
@@ -54,14 +57,7 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
-    }
-}
-
-fn merged(mut ranges: Ranges) -> Ranges {
+fn merged<A: Copy + Ord>(mut ranges: Ranges<A>) -> Ranges<A> {
     ranges.sort_unstable();
     let mut merged = Ranges::with_capacity(ranges.len());
     for (first, last) in ranges {

@@ -2,39 +2,28 @@
 
 use hilarm_model::{DeviceId, Flow, FlowProtocol, HubEvent, Profile, SecurityEvent, SecurityPayload, Tuning};
 
-use crate::ledger::{Ledger, Position};
-use crate::ranges::{Ranges, Unit};
-use crate::roster::{DeviceIndex, Roster};
+use crate::ledger::Position;
+use crate::ranges::Unit;
+use crate::roster::DeviceIndex;
+use crate::state::State;
 
 /// Unregistered ids that are counted for, in a whole run; further ones are not, which
 /// [`crate::Defender::overflowed`] says. A claimed id costs memory, and anybody can claim one.
 pub(crate) const STRANGERS_MAX: usize = 65_536;
 
-/// How the defender was set up, by events.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Settings {
-    pub(crate) profile: Profile,
-    pub(crate) tuning: Tuning,
-}
-
 /// One event before one range rule.
 #[derive(Debug)]
 pub struct Counting<'a> {
     pub(crate) slot: usize,
-    pub(crate) ranges: &'a mut Ranges,
-    pub(crate) roster: &'a mut Roster,
-    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) state: &'a mut State,
     pub(crate) considered: &'a mut u64,
     pub(crate) position: Position,
-    pub(crate) settings: Settings,
-    /// Monitoring has started; before, nothing counts.
-    pub(crate) monitoring: bool,
 }
 
 impl Counting<'_> {
     /// One more for the device. What a stranger sends counts for no device.
     pub fn one(&mut self, device: &DeviceId) {
-        *self.considered += u64::from(self.monitoring);
+        self.consider();
         if let Some(index) = self.find(device) {
             self.count(index, Unit::Event);
         }
@@ -42,16 +31,17 @@ impl Counting<'_> {
 
     /// One more for the id that a peer claimed, also when no such device is registered.
     pub fn claimed(&mut self, device: &DeviceId) {
-        *self.considered += u64::from(self.monitoring);
-        let known = self.roster.find(device);
-        if known.is_none() && !(self.monitoring && self.ranges.counts_strangers(self.slot)) {
+        self.consider();
+        let State { roster, ranges, ledger, monitoring, .. } = &mut *self.state;
+        let known = roster.find(device);
+        if known.is_none() && !(*monitoring && ranges.counts_strangers(self.slot)) {
             return;
         }
-        if known.is_none() && self.roster.strangers() >= STRANGERS_MAX {
-            self.ledger.overflow();
+        if known.is_none() && roster.strangers() >= STRANGERS_MAX {
+            ledger.overflow();
             return;
         }
-        let index = known.unwrap_or_else(|| self.roster.intern(device));
+        let index = known.unwrap_or_else(|| roster.intern(device));
         self.count(index, Unit::Claim);
     }
 
@@ -59,7 +49,7 @@ impl Counting<'_> {
     pub fn connections<'f>(&mut self, device: &DeviceId, flows: impl Iterator<Item = &'f Flow>) {
         let index = self.find(device);
         for flow in flows {
-            *self.considered += u64::from(self.monitoring);
+            self.consider();
             if let Some(index) = index {
                 self.count(index, Unit::Connection(flow));
             }
@@ -68,21 +58,26 @@ impl Counting<'_> {
 
     /// The profile in force.
     pub fn profile(&self) -> Profile {
-        self.settings.profile
+        self.state.settings.profile
     }
 
     /// The knobs in force.
     pub fn tuning(&self) -> Tuning {
-        self.settings.tuning
+        self.state.settings.tuning
+    }
+
+    fn consider(&mut self) {
+        *self.considered += u64::from(self.state.monitoring);
     }
 
     /// The device, where the rule is enabled for anybody.
     fn find(&self, device: &DeviceId) -> Option<DeviceIndex> {
-        if self.ranges.is_enabled(self.slot) { self.roster.find(device) } else { None }
+        if self.state.ranges.is_enabled(self.slot) { self.state.roster.find(device) } else { None }
     }
 
     fn count(&mut self, index: DeviceIndex, unit: Unit<'_>) {
-        self.ranges.count((self.roster, self.ledger), self.slot, (index, unit), self.position);
+        let State { roster, ranges, ledger, .. } = &mut *self.state;
+        ranges.count((roster, ledger), self.slot, (index, unit), self.position);
     }
 }
 

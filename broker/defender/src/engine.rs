@@ -1,23 +1,21 @@
-//! The fold itself: keeps the time, takes in configuration, and routes each event to the detections that
-//! look at its kind.
+//! The fold itself: keeps the time, and routes each event to the detections that look at its kind.
 //!
 //! Time never runs backwards: a record or an advance that lies before the latest one counts as happening
 //! now, so that no closed window opens again. Before monitoring starts only configuration counts.
 
 use std::sync::Arc;
 
-use hilarm_model::{HubEvent, HubRecord, SecurityGroup, SecurityPayload, Timestamp};
+use hilarm_model::{HubEvent, HubRecord, Timestamp};
 
 use crate::alert::Alert;
-use crate::counting::{Counting, Settings, security_events};
+use crate::counting::Counting;
 use crate::detection::{Trigger, Watch};
 use crate::judgement::Judgement;
 use crate::kind::EventKind;
-use crate::ledger::{Ledger, Position};
+use crate::ledger::Position;
 use crate::posture::{Postures, Recommendation};
-use crate::ranges::Ranges;
-use crate::roster::{RegisteredKind, Roster};
 use crate::rule::{Rule, rules};
+use crate::state::State;
 
 /// What to do with an event of a kind.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +40,10 @@ struct Route {
 pub struct Defender {
     now: Timestamp,
     handled: u64,
-    monitoring: bool,
     finished: bool,
-    roster: Roster,
-    ranges: Ranges,
-    ledger: Ledger,
+    state: State,
     watches: Vec<Box<dyn Watch>>,
     postures: Postures,
-    settings: Settings,
     /// Slug and events considered, by place among the rules.
     considered: Vec<(&'static str, u64)>,
     routes: [Vec<Route>; EventKind::COUNT],
@@ -72,14 +66,10 @@ impl Defender {
         let mut defender = Self {
             now: Timestamp::from_micros(i64::MIN),
             handled: 0,
-            monitoring: false,
             finished: false,
-            roster: Roster::default(),
-            ranges: Ranges::default(),
-            ledger: Ledger::default(),
+            state: State::default(),
             watches: Vec::new(),
             postures: Postures::default(),
-            settings: Settings::default(),
             considered: Vec::new(),
             routes: Default::default(),
         };
@@ -97,7 +87,7 @@ impl Defender {
         match row.detection.trigger {
             Trigger::OnEvent { judge, .. } | Trigger::AllowList { judge, .. } => Action::Judge(judge),
             Trigger::CountInWindow { rule, counts, .. } => {
-                Action::Count { slot: self.ranges.add_counter(Arc::clone(row), rule), counts }
+                Action::Count { slot: self.state.ranges.add_counter(Arc::clone(row), rule), counts }
             }
             Trigger::Stateful { begin, .. } => {
                 self.watches.push(begin());
@@ -116,7 +106,10 @@ impl Defender {
         }
         self.advance_to(record.at);
         let position = Position { at: self.now, ordinal };
-        self.configure(&record.event, position);
+        let reconfigured = self.postures.configure(&record.event) && self.state.monitoring;
+        if self.state.configure(&record.event, self.now) || reconfigured {
+            self.postures.judge_all(self.state.settings.tuning, position);
+        }
         if let Some(kind) = EventKind::of(&record.event) {
             self.dispatch(kind, &record.event, position);
         }
@@ -126,23 +119,24 @@ impl Defender {
     pub fn advance_to(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
         if !self.finished {
-            self.ranges.advance(&self.roster, &mut self.ledger, self.now);
+            let State { ranges, roster, ledger, .. } = &mut self.state;
+            ranges.advance(roster, ledger, self.now);
         }
     }
 
     /// When a window closes that could raise or settle an alert; `None` when no such window is open.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.ranges.next_close()
+        self.state.ranges.next_close()
     }
 
     /// The run ended at `at`: counts above a maximum are final, partial windows are never below a minimum.
     /// Later records are disregarded.
     pub fn finish(&mut self, at: Timestamp) {
         self.advance_to(at);
-        self.ranges.finish(&mut self.ledger, self.now);
-        if self.monitoring && !self.finished {
+        self.state.ranges.finish(&mut self.state.ledger, self.now);
+        if self.state.monitoring && !self.finished {
             let position = Position { at: self.now, ordinal: self.handled };
-            self.postures.judge_all(self.settings.tuning, position);
+            self.postures.judge_all(self.state.settings.tuning, position);
         }
         self.finished = true;
     }
@@ -154,13 +148,13 @@ impl Defender {
 
     /// Every alert, in the order in which they were raised.
     pub fn alerts(&self) -> &[Alert] {
-        self.ledger.alerts()
+        self.state.ledger.alerts()
     }
 
     /// Whether something was dropped for want of room: alerts beyond [`crate::ALERTS_MAX`], or operations of
     /// more unregistered ids than any real attack needs.
     pub fn overflowed(&self) -> bool {
-        self.ledger.overflowed()
+        self.state.ledger.overflowed()
     }
 
     /// Events of the detection's triggering kind since monitoring started, whether or not they fired; 0 for
@@ -170,78 +164,24 @@ impl Defender {
         known.map_or(0, |(_, considered)| *considered)
     }
 
-    fn configure(&mut self, event: &HubEvent, position: Position) {
-        match event {
-            HubEvent::MonitoringStarted if !self.monitoring => {
-                self.monitoring = true;
-                self.ranges.start(self.now);
-                self.postures.judge_all(self.settings.tuning, position);
-            }
-            HubEvent::DeviceRegistered { device, authentication, security_group } => {
-                let index = self.roster.intern(device);
-                self.roster.register(index, Some(RegisteredKind::from(authentication)));
-                self.ranges.enroll(&mut self.roster, index, security_group, self.now);
-            }
-            HubEvent::DeviceRemoved { device } => {
-                if let Some(index) = self.roster.find(device) {
-                    self.roster.register(index, None);
-                    self.ranges.leave(&mut self.roster, index);
-                }
-            }
-            HubEvent::SecurityGroupConfigured { name, group } => {
-                self.ranges.configure(name, group, self.now);
-            }
-            HubEvent::SecurityGroupRemoved { name } => {
-                self.ranges.configure(name, &SecurityGroup::default(), self.now);
-            }
-            HubEvent::ProfileConfigured(profile) => self.settings.profile = *profile,
-            HubEvent::DefenderTuned(tuning) => self.settings.tuning = *tuning,
-            HubEvent::SecurityMessageReceived { .. } => self.note_listening_ports(event),
-            _ => (),
-        }
-    }
-
-    /// A report of listening ports replaces the one before; those of one message belong together.
-    fn note_listening_ports(&mut self, event: &HubEvent) {
-        let Some((device, events)) = security_events(event) else { return };
-        let mut reported = None;
-        for event in events {
-            if let SecurityPayload::ListeningPorts(ports) = &event.payload {
-                let ports = ports.iter().map(|port| (port.protocol, port.port));
-                reported.get_or_insert_with(crate::roster::Listening::new).extend(ports);
-            }
-        }
-        let Some(reported) = reported else { return };
-        if let Some(device) = self.roster.find(device).and_then(|index| self.roster.get_mut(index)) {
-            device.rest.reported.get_or_insert_default().listening = reported;
-        }
-    }
-
     fn dispatch(&mut self, kind: EventKind, event: &HubEvent, position: Position) {
-        for route in &self.routes[kind as usize] {
-            let (roster, ledger) = (&mut self.roster, &mut self.ledger);
-            let (_, considered) = &mut self.considered[route.place];
-            let (monitoring, settings) = (self.monitoring, self.settings);
-            match route.action {
+        let state = &mut self.state;
+        for Route { rule, place, action } in &self.routes[kind as usize] {
+            let (_, considered) = &mut self.considered[*place];
+            match *action {
                 Action::Count { slot, counts } => {
-                    let ranges = &mut self.ranges;
-                    let mut counting =
-                        Counting { slot, ranges, roster, ledger, considered, position, settings, monitoring };
-                    counts(event, &mut counting);
+                    counts(event, &mut Counting { slot, state, considered, position });
+                }
+                Action::Judge(judge) => {
+                    judge(event, &mut Judgement { rule, state, considered, position });
+                }
+                Action::Watch(watch) => {
+                    self.watches[watch].see(event, &mut Judgement { rule, state, considered, position });
                 }
                 Action::Posture(place) => {
-                    *considered += u64::from(monitoring);
-                    self.postures.see(place, event, settings.tuning, monitoring.then_some(position));
-                }
-                Action::Judge(_) | Action::Watch(_) => {
-                    let (rule, ranges) = (&*route.rule, &self.ranges);
-                    let mut judgement =
-                        Judgement { rule, roster, ranges, ledger, considered, position, monitoring };
-                    match route.action {
-                        Action::Watch(watch) => self.watches[watch].see(event, &mut judgement),
-                        Action::Judge(judge) => judge(event, &mut judgement),
-                        _ => (),
-                    }
+                    *considered += u64::from(state.monitoring);
+                    let position = state.monitoring.then_some(position);
+                    self.postures.see(place, event, state.settings.tuning, position);
                 }
             }
         }

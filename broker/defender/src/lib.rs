@@ -19,6 +19,7 @@ mod counting;
 mod detection;
 mod detections;
 mod engine;
+mod gauge;
 mod judgement;
 mod kind;
 mod ledger;
@@ -30,6 +31,7 @@ mod reference;
 mod roster;
 mod rule;
 mod security_alert;
+mod state;
 mod threat_list;
 mod window;
 

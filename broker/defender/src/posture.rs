@@ -3,8 +3,12 @@
 //! A posture is judged when monitoring starts, on every change of configuration, and at the end of the run.
 //! A recommendation is active while its posture is weak and resolved once it is not; provisioning before
 //! monitoring starts raises nothing.
+//!
+//! A security solution may switch a recommendation off: it is not given then, and one that stands is resolved.
+//! Decided, because Microsoft does not say what becomes of one that stands, nor what holds when two solutions differ:
+//! one that switches it off is enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,6 +74,8 @@ pub trait Posture: Send + fmt::Debug {
 pub(crate) struct Postures {
     watched: Vec<(Arc<Rule>, Box<dyn Posture>)>,
     raised: Vec<Recommendation>,
+    /// Types that each security solution switches off.
+    switched_off: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Postures {
@@ -81,6 +87,18 @@ impl Postures {
 
     pub(crate) fn raised(&self) -> &[Recommendation] {
         &self.raised
+    }
+
+    /// What security solutions switch off; whether the event was about that.
+    pub(crate) fn configure(&mut self, event: &HubEvent) -> bool {
+        match event {
+            HubEvent::SecuritySolutionConfigured { name, disabled } => {
+                self.switched_off.insert(name.clone(), disabled.clone());
+            }
+            HubEvent::SecuritySolutionRemoved { name } => drop(self.switched_off.remove(name)),
+            _ => return false,
+        }
+        true
     }
 
     /// One event for the posture at `place`; judged at once when monitoring has started.
@@ -103,7 +121,8 @@ impl Postures {
     fn judge(&mut self, place: usize, tuning: Tuning, position: Position) {
         let (rule, posture) = &self.watched[place];
         let detection = &rule.detection;
-        let finding = posture.finding(tuning);
+        let off = self.switched_off.values().any(|types| types.contains(detection.alert_type));
+        let finding = posture.finding(tuning).filter(|_| !off);
         let known = self.raised.iter_mut().find(|known| known.slug == detection.slug);
         match (known, finding) {
             (Some(known), Some(finding)) => known.stand(finding, position),
@@ -144,5 +163,43 @@ impl Recommendation {
             self.state = RecommendationState::Resolved;
             self.changed = position.at;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::fixture::{World, at, network_rules};
+    use hilarm_model::FilterAction::Allow;
+    use hilarm_model::HubEvent;
+
+    const SLUG: &str = "ip-filter-default-deny";
+
+    fn solution(name: &str, disabled: &[&str]) -> HubEvent {
+        let disabled = disabled.iter().map(|one| (*one).to_owned()).collect();
+        HubEvent::SecuritySolutionConfigured { name: name.to_owned(), disabled }
+    }
+
+    #[test]
+    fn a_recommendation_that_a_solution_switches_off_is_resolved_and_stands_again_once_it_is_on() {
+        let mut world = World::default();
+        world.start();
+        world.see(1, solution("plant", &["IoT_OpenPorts"]));
+        assert!(world.active(SLUG).is_some(), "another one is off");
+        world.see(2, solution("plant", &["IoT_IPFilter_DenyAll"]));
+        assert_eq!(world.resolved(SLUG).unwrap().changed, at(2));
+        world.see(3, solution("mill", &[]));
+        assert!(world.resolved(SLUG).is_some(), "one solution is enough");
+        world.see(4, HubEvent::SecuritySolutionRemoved { name: "plant".into() });
+        assert_eq!((world.active(SLUG).unwrap().since, world.active(SLUG).unwrap().episodes), (at(4), 2));
+    }
+
+    #[test]
+    fn one_that_is_off_from_the_beginning_is_never_raised_however_weak_the_posture() {
+        let mut world = World::default();
+        world.see(-1, solution("plant", &["IoT_IPFilter_DenyAll"]));
+        world.start();
+        world.see(1, network_rules(Allow, &[]));
+        world.defender.finish(at(60));
+        assert!(world.active(SLUG).is_none() && world.resolved(SLUG).is_none());
     }
 }

@@ -7,8 +7,7 @@
 //! within a window resumes its count. Only rules that could still raise or settle something are scheduled:
 //! the cost of an event does not depend on the number of devices or rules.
 //!
-//! Counts lie side by side, rule by rule, at the place that each device has in its group: the counts that most
-//! events touch stay in the cache, however many devices and rules there are.
+//! The counts themselves are the gauges': one for each rule of a group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,20 +15,20 @@ use std::time::Duration;
 
 use hilarm_model::{AllowList, AllowRuleType, Flow, RangeRule, RangeRuleType, SecurityGroup, Timestamp};
 
-use crate::alert::{RangeBreach, Side};
+use crate::alert::Side;
 use crate::allow_list::Allowed;
-use crate::ledger::{AlertIndex, Ledger, Position};
+use crate::gauge::{Counter, Gauge, Place};
+use crate::ledger::{Ledger, Position};
 use crate::roster::{Device, DeviceIndex, Roster};
 use crate::rule::Rule;
-use crate::window::Window;
 
 /// Index of a security group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GroupIndex(u32);
 
 /// Index of a gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct GaugeIndex(u32);
+struct GaugeIndex(u32);
 
 /// The group of devices without a tag, and of ids that nobody registered.
 const DEFAULT_GROUP: &str = "default";
@@ -45,45 +44,6 @@ pub(crate) enum Unit<'a> {
     Connection(&'a Flow),
 }
 
-/// A device's place among the counts of its group; it keeps the place when it leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place(u32);
-
-/// A device's count in one window of one gauge. Small, for there is one for each member.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    /// Ordinal of the window among those in which the gauge counted; 0 in none.
-    ordinal: u32,
-    count: u32,
-}
-
-/// A detection that counts, at its slot in every group.
-#[derive(Clone, Debug)]
-struct Counter {
-    row: Arc<Rule>,
-    rule: RangeRuleType,
-}
-
-/// One rule of one group, as one detection counts it.
-#[derive(Debug)]
-struct Gauge {
-    counter: Counter,
-    group: GroupIndex,
-    rule: RangeRule,
-    /// `None` while the group does not have this rule.
-    enabled_since: Option<Timestamp>,
-    /// The window of the latest event; a cache, the division is not free.
-    current: Option<Window>,
-    /// How many windows were current so far, this one included.
-    ordinal: u32,
-    /// By place; those of other windows are void.
-    tallies: Vec<Tally>,
-    /// Broken maximums of the scheduled window.
-    breaches: Vec<(Place, AlertIndex)>,
-    /// The window whose close is on the agenda.
-    scheduled: Option<Window>,
-}
-
 /// A security group with its members.
 #[derive(Debug)]
 struct Group {
@@ -91,7 +51,7 @@ struct Group {
     /// The enabled gauge of each counter.
     gauges: Vec<Option<GaugeIndex>>,
     allow_lists: BTreeMap<AllowRuleType, Arc<Allowed>>,
-    members: BTreeSet<DeviceIndex>,
+    members: BTreeMap<DeviceIndex, Place>,
     /// Places given out.
     places: u32,
 }
@@ -107,6 +67,8 @@ pub(crate) struct Ranges {
     groups: Vec<Group>,
     names: BTreeMap<String, GroupIndex>,
     gauges: Vec<Gauge>,
+    /// Allow-list rules that some group has.
+    listed: BTreeSet<AllowRuleType>,
     interned: BTreeMap<(GroupIndex, usize, u64, u64, Duration), GaugeIndex>,
     /// Gauges of rules that were replaced, as long as their counts may be wanted again.
     retired: Vec<GaugeIndex>,
@@ -145,7 +107,7 @@ impl Ranges {
         }
         device.rest.member_since = at;
         device.place = self.groups[group.0 as usize].place_of(device, group);
-        self.groups[group.0 as usize].members.insert(index);
+        self.groups[group.0 as usize].members.insert(index, device.place);
         for gauge in self.groups[group.0 as usize].gauges.clone().into_iter().flatten() {
             self.schedule(gauge, at);
         }
@@ -162,6 +124,11 @@ impl Ranges {
     pub(crate) fn allow_list(&self, device: &Device, rule: AllowRuleType) -> Option<(Arc<Allowed>, &str)> {
         let group = &self.groups[device.group?.0 as usize];
         group.allow_lists.get(&rule).map(|allowed| (Arc::clone(allowed), group.name.as_str()))
+    }
+
+    /// Whether any group has a list for the rule; where none has, no device needs to be looked up.
+    pub(crate) fn is_listed(&self, rule: AllowRuleType) -> bool {
+        self.listed.contains(&rule)
     }
 
     /// Whether any group counts at this slot; where none does, no device needs to be looked up.
@@ -184,6 +151,7 @@ impl Ranges {
         let group = self.group(name);
         let allowed = |(rule, list): (&AllowRuleType, &AllowList)| (*rule, Arc::new(Allowed::from(list)));
         self.groups[group.0 as usize].allow_lists = rules.allow_lists.iter().map(allowed).collect();
+        self.listed = self.groups.iter().flat_map(|group| group.allow_lists.keys().copied()).collect();
         for slot in 0..self.counters.len() {
             let rule = rules.ranges.get(&self.counters[slot].rule).copied();
             let previous = self.groups[group.0 as usize].gauges[slot];
@@ -228,7 +196,7 @@ impl Ranges {
         let gauge = &mut self.gauges[gauge_index.0 as usize];
         let window = gauge.window(position.at, origin);
         if let Unit::Connection(flow) = unit
-            && !device.is_new(gauge_index, window, flow)
+            && !gauge.is_new(place, flow)
         {
             return;
         }
@@ -284,11 +252,13 @@ impl Ranges {
             return;
         }
         let group = &self.groups[gauge.group.0 as usize];
-        for &member in &group.members {
+        for (&member, &place) in &group.members {
+            let count = gauge.counted(place, window);
+            if count >= gauge.rule.min() {
+                continue;
+            }
             let Some(device) = roster.get(member) else { continue };
-            let count = gauge.counted(device.place, window);
-            let whole = device.rest.member_since <= window.start;
-            if whole && count < gauge.rule.min() {
+            if device.rest.member_since <= window.start {
                 let breach = gauge.breach(Side::Below, &group.name, window, count);
                 let device = (member, &device.rest.id);
                 ledger.breach(&gauge.counter.row, device, breach, (window.start, end), None);
@@ -320,7 +290,7 @@ impl Ranges {
         }
         let index = GroupIndex(self.groups.len() as u32);
         let gauges = vec![None; self.counters.len()];
-        let (allow_lists, members) = (BTreeMap::new(), BTreeSet::new());
+        let (allow_lists, members) = (BTreeMap::new(), BTreeMap::new());
         self.groups.push(Group { name: name.clone(), gauges, allow_lists, members, places: 0 });
         self.names.insert(name, index);
         index
@@ -331,18 +301,7 @@ impl Ranges {
         let key = (group, slot, rule.min(), rule.max(), rule.window());
         let index = *self.interned.entry(key).or_insert(next);
         if index == next {
-            let counter = self.counters[slot].clone();
-            self.gauges.push(Gauge {
-                counter,
-                group,
-                rule,
-                enabled_since: None,
-                current: None,
-                ordinal: 0,
-                tallies: Vec::new(),
-                breaches: Vec::new(),
-                scheduled: None,
-            });
+            self.gauges.push(Gauge::new(self.counters[slot].clone(), group, rule));
         }
         index
     }
@@ -354,7 +313,7 @@ impl Ranges {
             let gauge = &mut gauges[index.0 as usize];
             let over = gauge.current.is_none_or(|window| window.over(at));
             if over && gauge.enabled_since.is_none() {
-                gauge.tallies = Vec::new();
+                gauge.clear();
             }
             !over && gauge.enabled_since.is_none()
         });
@@ -372,58 +331,5 @@ impl Group {
         self.places += 1;
         device.rest.places.push((group, place));
         place
-    }
-}
-
-impl Gauge {
-    fn window(&mut self, at: Timestamp, origin: Timestamp) -> Window {
-        match self.current {
-            Some(window) if window.start <= at && !window.over(at) => window,
-            _ => {
-                // A journal has no four thousand million records.
-                self.ordinal = self.ordinal.wrapping_add(1);
-                *self.current.insert(Window::holding(at, origin, self.rule.window()))
-            }
-        }
-    }
-
-    /// One more at this place in the current window; the count so far, `None` when there is no room for more.
-    fn count(&mut self, place: Place) -> Option<u64> {
-        let place = place.0 as usize;
-        if self.tallies.len() <= place {
-            self.tallies.resize(place + 1, Tally::default());
-        }
-        let tally = &mut self.tallies[place];
-        if tally.ordinal != self.ordinal {
-            *tally = Tally { ordinal: self.ordinal, count: 0 };
-        }
-        tally.count = tally.count.checked_add(1)?;
-        Some(u64::from(tally.count))
-    }
-
-    /// What was counted at this place in this window.
-    fn counted(&self, place: Place, window: Window) -> u64 {
-        let is_current = self.current.is_some_and(|current| current.number == window.number);
-        let tally = self.tallies.get(place.0 as usize).filter(|tally| tally.ordinal == self.ordinal);
-        tally.filter(|_| is_current).map_or(0, |tally| tally.count.into())
-    }
-
-    fn settle(&mut self, window: Window, ledger: &mut Ledger, end: Timestamp) {
-        for (place, alert) in std::mem::take(&mut self.breaches) {
-            ledger.settle_breach(alert, self.counted(place, window), end);
-        }
-    }
-
-    fn breach(&self, side: Side, group: &str, window: Window, count: u64) -> RangeBreach {
-        RangeBreach {
-            rule: self.counter.rule,
-            side,
-            min: self.rule.min(),
-            max: self.rule.max(),
-            window: self.rule.window(),
-            window_number: window.number,
-            group: group.to_owned(),
-            actual_count: count,
-        }
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use hilarm_model::{DeviceId, FlowProtocol, RegisteredAuthentication, Timestamp};
 
-use crate::connections::Connections;
-use crate::ranges::{GroupIndex, Place};
+use crate::gauge::Place;
+use crate::ranges::GroupIndex;
 
 /// Index of a device in the roster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,8 @@ pub(crate) struct Rest {
     pub(crate) member_since: Timestamp,
     /// Its places in all groups that ever counted it.
     pub(crate) places: Vec<(GroupIndex, Place)>,
-    pub(crate) reported: Option<Box<Reported>>,
+    /// Ports on which it listens, as last reported.
+    pub(crate) listening: Listening,
 }
 
 /// An id as far as it fits, so that ids of common length compare without another look into memory.
@@ -98,28 +99,27 @@ impl Device {
     }
 }
 
-/// What the fold keeps of a device's own reports.
-#[derive(Debug, Default)]
-pub(crate) struct Reported {
-    /// As last reported.
-    pub(crate) listening: Listening,
-    /// Counted in the windows of range rules.
-    pub(crate) connections: Vec<Connections>,
-}
-
-/// A slot of the table; the hash saves most comparisons of ids.
+/// A slot of the table: the index of a device in as many low bits as count the slots, and in the others the
+/// hash of its id, which saves most comparisons of ids. Four bytes, so that the table stays in the cache.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    device: u32,
-}
+struct Slot(u32);
 
 impl Slot {
-    /// No device has this index: so many do not fit into memory.
-    const EMPTY: Self = Self { hash: 0, device: u32::MAX };
+    /// No device has this index: the table has more slots than devices.
+    const EMPTY: Self = Self(u32::MAX);
 
-    fn is_empty(self) -> bool {
-        self.device == u32::MAX
+    fn new(hash: u32, mask: u32, device: DeviceIndex) -> Self {
+        Self((hash & !mask) | device.0)
+    }
+
+    /// The device in it; `None` in an empty slot.
+    fn device(self, mask: u32) -> Option<DeviceIndex> {
+        (self.0 & mask != mask).then_some(DeviceIndex(self.0 & mask))
+    }
+
+    /// Whether an id of this hash may be in it.
+    fn may_hold(self, hash: u32, mask: u32) -> bool {
+        (self.0 ^ hash) & !mask == 0
     }
 }
 
@@ -157,7 +157,7 @@ impl Roster {
     /// The index of a device that is in the roster.
     pub(crate) fn find(&self, id: &DeviceId) -> Option<DeviceIndex> {
         let slot = self.slots.get(self.place(id, hash(id))?)?;
-        (!slot.is_empty()).then_some(DeviceIndex(slot.device))
+        slot.device(self.mask())
     }
 
     /// The index of a device, which enters the roster if it is not there yet.
@@ -165,66 +165,78 @@ impl Roster {
         if 5 * self.slots.len() < 8 * (self.devices.len() + 1) {
             self.grow();
         }
-        let hash = hash(id);
-        let slot = self.place(id, hash).and_then(|place| self.slots.get_mut(place));
+        let (hash, mask) = (hash(id), self.mask());
         // Four thousand million devices do not fit into memory: the index cannot overflow.
-        let device = self.devices.len() as u32;
-        match slot {
-            Some(slot) if !slot.is_empty() => return DeviceIndex(slot.device),
-            Some(slot) => *slot = Slot { hash, device },
-            None => (),
+        let index = DeviceIndex(self.devices.len() as u32);
+        if let Some(slot) = self.place(id, hash).and_then(|place| self.slots.get_mut(place)) {
+            if let Some(known) = slot.device(mask) {
+                return known;
+            }
+            *slot = Slot::new(hash, mask, index);
         }
-        let (member_since, places, reported) = (Timestamp::default(), Vec::new(), None);
-        let rest = Box::new(Rest { id: id.clone(), member_since, places, reported });
+        let (member_since, places, listening) = (Timestamp::default(), Vec::new(), Listening::new());
+        let rest = Box::new(Rest { id: id.clone(), member_since, places, listening });
         let (name, place) = (Name::of(id), Place::default());
         self.devices.push(Device { name, registered: None, group: None, place, rest });
-        DeviceIndex(device)
+        index
+    }
+
+    /// The bits of a hash that say where to look, and of a slot that hold an index.
+    fn mask(&self) -> u32 {
+        (self.slots.len() as u32).wrapping_sub(1)
     }
 
     /// Where the id is, or the empty slot where it would be; `None` while the table is empty.
     fn place(&self, id: &DeviceId, hash: u32) -> Option<usize> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut place = hash as usize & mask;
+        let mask = self.mask();
+        let mut place = hash & mask;
         loop {
-            let slot = self.slots.get(place)?;
-            if slot.is_empty() || (slot.hash == hash && self.is(slot.device, id)) {
-                return Some(place);
+            let slot = self.slots.get(place as usize)?;
+            let Some(device) = slot.device(mask) else { return Some(place as usize) };
+            if slot.may_hold(hash, mask) && self.get(device).is_some_and(|device| device.is(id)) {
+                return Some(place as usize);
             }
             place = (place + 1) & mask;
         }
     }
 
-    fn is(&self, device: u32, id: &DeviceId) -> bool {
-        self.devices.get(device as usize).is_some_and(|device| device.is(id))
-    }
-
     fn grow(&mut self) {
-        let length = (2 * (self.devices.len() + 1)).next_power_of_two();
-        let old = std::mem::replace(&mut self.slots, vec![Slot::EMPTY; length]);
-        let mask = length - 1;
-        for slot in old.into_iter().filter(|slot| !slot.is_empty()) {
-            let mut place = slot.hash as usize & mask;
-            while !self.slots[place].is_empty() {
-                place = (place + 1) & mask;
+        self.slots = vec![Slot::EMPTY; (2 * (self.devices.len() + 1)).next_power_of_two()];
+        for number in 0..self.devices.len() {
+            let id = &self.devices[number].rest.id;
+            let hash = hash(id);
+            let slot = Slot::new(hash, self.mask(), DeviceIndex(number as u32));
+            if let Some(place) = self.place(id, hash) {
+                self.slots[place] = slot;
             }
-            self.slots[place] = slot;
         }
     }
 }
 
-/// Eight bytes a step, multiply and fold: ids that differ in one digit spread over the whole table.
+/// Eight bytes a step, multiply and fold: ids that differ in one digit spread over the whole table. The last
+/// eight may overlap those before.
 fn hash(id: &DeviceId) -> u32 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let bytes = id.as_str().as_bytes();
-    let mut hash = bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(FACTOR);
-        hash ^= hash >> 32;
-    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    let hash = words.iter().fold(bytes.len() as u64, |hash, word| fold(hash, *word));
+    let hash = match bytes.last_chunk::<8>() {
+        Some(_) if rest.is_empty() => hash,
+        Some(last) => fold(hash, *last),
+        None => {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            fold(hash, word)
+        }
+    };
     (hash.wrapping_mul(FACTOR) >> 32) as u32
 }
+
+fn fold(hash: u64, word: [u8; 8]) -> u64 {
+    let hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(FACTOR);
+    hash ^ (hash >> 32)
+}
+
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {
@@ -274,11 +286,12 @@ mod tests {
             for number in 0..100_000 {
                 roster.intern(&DeviceId::new(format!("{prefix}{number:06}")).unwrap());
             }
-            let mask = roster.slots.len() - 1;
-            let used = roster.slots.iter().enumerate().filter(|(_, slot)| !slot.is_empty());
-            let steps = used.map(|(place, slot)| place.wrapping_sub(slot.hash as usize & mask) & mask);
-            let steps: Vec<_> = steps.collect();
-            let mean = steps.iter().sum::<usize>() as f64 / steps.len() as f64;
+            let steps = roster.devices.iter().map(|device| {
+                let hash = hash(&device.rest.id);
+                (roster.place(&device.rest.id, hash).unwrap() as u32).wrapping_sub(hash) & roster.mask()
+            });
+            let steps: Vec<u32> = steps.collect();
+            let mean = steps.iter().sum::<u32>() as f64 / steps.len() as f64;
             assert!(mean < 1.0 && steps.iter().max() < Some(&64), "{prefix}: {mean}");
         }
     }

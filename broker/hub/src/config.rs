@@ -30,11 +30,32 @@ pub struct HubConfig {
     pub lock_timeout: Duration,
     /// Greatest payload of a direct method, either way.
     pub method_bytes_max: usize,
+    /// How feedback on cloud-to-device messages is told.
+    pub feedback: Telling,
+    /// How completed file uploads are told; they are not when absent.
+    pub file_notifications: Option<Telling>,
     /// Operation throttles; none when absent.
     pub throttling: Option<Throttling>,
     /// How many messages of 4 KiB the hub takes and hands out a day by UTC (an S1 unit: 400,000); they are not
     /// counted when absent.
     pub daily_messages_max: Option<u64>,
+}
+
+/// How the hub tells the service what it has to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// How long it is kept.
+    pub ttl: Duration,
+    /// How long it stays locked for whoever received it.
+    pub lock: Duration,
+    /// How often it may be given back before it is dropped.
+    pub delivery_count_max: u32,
+}
+
+impl Telling {
+    /// IoT Hub's documented values.
+    pub const DEFAULT: Self =
+        Self { ttl: Duration::from_secs(3600), lock: Duration::from_secs(60), delivery_count_max: 10 };
 }
 
 /// IoT Hub's operation throttles.
@@ -70,6 +91,8 @@ impl Default for HubConfig {
             key_rotation_ends_sessions: true,
             lock_timeout: Duration::from_secs(60),
             method_bytes_max: 128 * 1024,
+            feedback: Telling::DEFAULT,
+            file_notifications: Some(Telling::DEFAULT),
             throttling: None,
             daily_messages_max: None,
         }

@@ -14,7 +14,7 @@ mod mqtt;
 mod security_message;
 mod service;
 
-pub use config::{HubConfig, Throttling};
+pub use config::{HubConfig, Telling, Throttling};
 pub use core::auth::{
     Authentication, CertificateClaim, CertificateEvidence, Check, Checks, IdentityClaim, Reading, Refuses,
     ThumbprintDigest, Thumbprints, TokenClaim,
@@ -27,5 +27,5 @@ pub use hub::{Hub, Input, Listener, Output};
 pub use service::{
     BlobWrite, Caller, DeviceView, Feedback, FeedbackOutcome, FileNotification, HubError, KeyName,
     ManagedReply, MethodResult, MethodTicket, ReceivedCloudToDevice, Right, ServiceReply, ServiceRequest,
-    Settlement, UnknownRight, UploadGrant,
+    Settlement, Told, UnknownRight, UploadGrant,
 };

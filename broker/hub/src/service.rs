@@ -15,7 +15,7 @@ pub use self::caller::{Caller, Right, UnknownRight};
 pub use self::error::HubError;
 pub use self::reply::{
     BlobWrite, DeviceView, Feedback, FeedbackOutcome, FileNotification, ManagedReply, MethodResult,
-    MethodTicket, ReceivedCloudToDevice, ServiceReply, Settlement, UploadGrant,
+    MethodTicket, ReceivedCloudToDevice, ServiceReply, Settlement, Told, UploadGrant,
 };
 use crate::core::registry::DeviceAuthentication;
 
@@ -35,8 +35,8 @@ pub enum ServiceRequest {
     CreateDevice {
         /// The device.
         device: DeviceId,
-        /// How it must authenticate.
-        authentication: DeviceAuthentication,
+        /// How it must authenticate; `None` mints symmetric keys.
+        authentication: Option<DeviceAuthentication>,
         /// Its twin tag `SecurityGroup`.
         security_group: Option<String>,
     },
@@ -217,6 +217,13 @@ pub enum ServiceRequest {
         /// The body of the request.
         json: Value,
     },
+    /// Changes a security solution as far as a body states it; one that is not there is refused.
+    PatchSecuritySolutionJson {
+        /// Its name.
+        name: String,
+        /// The body of the request.
+        json: Value,
+    },
     /// Reads a security solution.
     GetSecuritySolution {
         /// Its name.
@@ -310,10 +317,24 @@ pub enum ServiceRequest {
         /// The device.
         device: DeviceId,
     },
-    /// Takes the feedback that is there.
-    TakeFeedback,
-    /// Takes the notices of completed file uploads that are there.
-    TakeFileNotifications,
+    /// Receives feedback on cloud-to-device messages, 64 at most.
+    ReceiveFeedback,
+    /// Completes or abandons received feedback.
+    SettleFeedback {
+        /// The lock that came with it.
+        lock: String,
+        /// What the caller does with it; feedback cannot be rejected.
+        settlement: Settlement,
+    },
+    /// Receives the next notice of a completed file upload.
+    ReceiveFileNotification,
+    /// Completes or abandons a received notice.
+    SettleFileNotification {
+        /// The lock that came with it.
+        lock: String,
+        /// What the caller does with it; a notice cannot be rejected.
+        settlement: Settlement,
+    },
     /// Receives the next cloud-to-device message as the device does over a protocol that locks messages.
     ReceiveCloudToDevice {
         /// The device.

@@ -1,5 +1,6 @@
 //! HubEvents: past-tense facts that the hub records. They are all that the defender ever sees.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,19 @@ pub enum HubEvent {
         name: String,
         /// Its enabled rules.
         group: SecurityGroup,
+    },
+    /// A security solution was created or changed: which recommendations are wanted.
+    SecuritySolutionConfigured {
+        /// Its name.
+        name: String,
+        /// The recommendation types that it switches off, such as `IoT_IPFilter_DenyAll`; all of them when the
+        /// solution as a whole is disabled.
+        disabled: BTreeSet<String>,
+    },
+    /// A security solution was deleted.
+    SecuritySolutionRemoved {
+        /// Its name.
+        name: String,
     },
     /// The threat-intelligence list was replaced.
     ThreatListLoaded(ThreatList),
@@ -610,6 +624,18 @@ pub enum MethodOutcome {
         /// IoT Hub's code: 400027 when the device connected once more, else 404104.
         code: u32,
     },
+}
+
+impl MethodOutcome {
+    /// IoT Hub's code of what is no answer.
+    pub const fn code(self) -> Option<u32> {
+        match self {
+            Self::Answered { .. } => None,
+            Self::DeviceOffline => Some(404_103),
+            Self::TimedOut => Some(504_101),
+            Self::ConnectionClosed { code } => Some(code),
+        }
+    }
 }
 
 /// An operation of a device.

@@ -63,6 +63,7 @@ fn needs_own_agent(scenario: &Scenario) -> Option<&'static str> {
                 | EventMatch::LoginReported(_)
                 | EventMatch::ProcessReported(_)
                 | EventMatch::ListeningPortsReported(_)
+                | EventMatch::SecurityEventReported(_)
         )
     };
     if scenario.proof.iter().any(|proof| reported(&proof.event)) || scenario.expect.unreported_flows.is_some()
@@ -168,10 +169,14 @@ fn is_refused_unasked(scenario: &Scenario, device: &DeviceId) -> bool {
         Step::RotateKey(step) => changes |= step.device == *device,
         Step::SetDevice(step) => changes |= step.device == *device,
         Step::DeleteDevice(step) => changes |= step.device == *device,
+        Step::PutDevice(step) => changes |= step.device == *device,
         _ => {}
     });
     changes && !connects
 }
+
+/// Codes of direct methods that reached a device and had no answer.
+const NO_ANSWER: [u32; 3] = [504_101, 404_104, 400_027];
 
 /// How long the steps let the world live, one branch after the other.
 fn lived(steps: &[Step]) -> Duration {
@@ -179,6 +184,10 @@ fn lived(steps: &[Step]) -> Duration {
         .iter()
         .map(|step| match step {
             Step::RunFor(span) => span.0,
+            // An answer that is not to come is waited for, at most for so long.
+            Step::InvokeMethod(invoke) if invoke.refused.is_some_and(|code| NO_ANSWER.contains(&code)) => {
+                invoke.timeout.0
+            }
             Step::Repeat(repeat) => lived(&repeat.steps).saturating_mul(repeat.times),
             Step::Malicious(malicious) => lived(&malicious.attack).max(lived(&malicious.benign)),
             Step::Parallel(branches) => branches.iter().map(|steps| lived(steps)).max().unwrap_or_default(),
@@ -272,6 +281,13 @@ mod tests {
         assert_eq!(lacking(&long, &unlinked("")), None);
         let reason = lacking(&long, &unlinked("timeouts: { run: 60s }")).unwrap();
         assert_eq!(reason, "it lives 90 s in real time, and the board's file allows 60 s");
+        let method = |rest: &str| {
+            let method =
+                steps(&format!("  - invoke_method: {{ device: pump-1, method: m, timeout: 61s{rest} }}"));
+            lacking(&method, &unlinked("timeouts: { run: 60s }"))
+        };
+        assert!(method(", refused: 404104").unwrap().contains("it lives 61 s"), "nobody answers");
+        assert_eq!(method(""), None);
     }
 
     #[test]

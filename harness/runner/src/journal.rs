@@ -111,6 +111,15 @@ pub enum HarnessRecord {
         /// Payload length.
         payload_bytes: u64,
     },
+    /// The service side was told of a completed file upload.
+    FileNotificationTaken {
+        /// The device.
+        device: DeviceId,
+        /// `{device}/{blob}` within the container.
+        blob_path: String,
+        /// Length of the blob.
+        blob_bytes: u64,
+    },
     /// The service side was told what became of a cloud-to-device message.
     FeedbackTaken {
         /// The device.

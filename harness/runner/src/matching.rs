@@ -1,11 +1,14 @@
 //! Whether a journal line is the event that a scenario asks for.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use hilarm_model::{DeviceId, FilterRule, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
+use hilarm_defender::detection;
+use hilarm_model::{DeviceId, FilterRule, Flow, HubEvent, MethodOutcome, RefusalCause, SecurityPayload};
 use hilarm_network::NetworkFact;
 use hilarm_scenario::{
-    Cause, CloseReason, DeadLetter, EventMatch, FilterAction, FlowMatch, MethodMatch, Protocol, TwinSection,
+    Cause, CloseReason, DeadLetter, EventMatch, FilterAction, FlowDirection, FlowMatch, MethodMatch,
+    Protocol, ReportedFlowMatch, TwinSection,
 };
 
 use crate::journal::{Entry, HarnessRecord, Line};
@@ -31,7 +34,6 @@ fn matches_hub(wanted: &EventMatch, event: &HubEvent) -> bool {
     match (wanted, event) {
         (EventMatch::OperationRefused(by), HubEvent::OperationRefused { device, .. })
         | (EventMatch::SecurityMessageReceived(by), HubEvent::SecurityMessageReceived { device, .. })
-        | (EventMatch::SecurityMessageRejected(by), HubEvent::SecurityMessageRejected { device, .. })
         | (EventMatch::TwinRead(by), HubEvent::TwinRead { device, .. })
         | (EventMatch::CloudToDeviceEnqueued(by), HubEvent::CloudToDeviceEnqueued { device, .. })
         | (EventMatch::CloudToDeviceCompleted(by), HubEvent::CloudToDeviceCompleted { device, .. })
@@ -106,6 +108,18 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
                 && wanted.outcome.is_none_or(|wanted| wanted == outcome_of(*outcome))
                 && wanted.delivered_over.is_none_or(|wanted| Some(wanted) == delivered_over.map(protocol_of))
         }
+        (
+            EventMatch::SecuritySolutionConfigured(wanted),
+            HubEvent::SecuritySolutionConfigured { name, disabled },
+        ) => {
+            let off =
+                |slug: &String| detection(slug).is_some_and(|known| disabled.contains(known.alert_type));
+            wanted.name.as_ref().is_none_or(|wanted| wanted == name)
+                && wanted.disabled.as_ref().is_none_or(off)
+        }
+        (EventMatch::SecuritySolutionRemoved(wanted), HubEvent::SecuritySolutionRemoved { name }) => {
+            wanted.name.as_ref().is_none_or(|wanted| wanted == name)
+        }
         (EventMatch::NetworkRulesChanged(wanted), HubEvent::NetworkRulesChanged(rules)) => {
             let allows = |network| {
                 let lets_in = |rule: &FilterRule| {
@@ -132,6 +146,13 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
             is(&wanted.device, device)
                 && wanted.security_group.as_ref().is_none_or(|wanted| wanted == security_group)
         }
+        (
+            EventMatch::SecurityMessageRejected(wanted),
+            HubEvent::SecurityMessageRejected { device, reason, .. },
+        ) => {
+            is(&wanted.device, device)
+                && wanted.reason.as_ref().is_none_or(|wanted| reason.contains(wanted.as_str()))
+        }
         (_, HubEvent::SecurityMessageReceived { device, events, .. }) => {
             events.iter().any(|event| reports(wanted, device, &event.payload))
         }
@@ -143,8 +164,7 @@ fn matches_in_detail(wanted: &EventMatch, event: &HubEvent) -> bool {
 fn reports(wanted: &EventMatch, device: &DeviceId, payload: &SecurityPayload) -> bool {
     match (wanted, payload) {
         (EventMatch::FlowReported(wanted), SecurityPayload::NetworkActivity(flows)) => {
-            is(&wanted.device, device)
-                && flows.iter().any(|flow| matches_remote(wanted, flow.remote_address, flow.remote_port))
+            is(&wanted.device, device) && flows.iter().any(|flow| matches_flow(wanted, flow))
         }
         (EventMatch::LoginReported(wanted), SecurityPayload::Login(login)) => {
             is(&wanted.device, device)
@@ -159,8 +179,18 @@ fn reports(wanted: &EventMatch, device: &DeviceId, payload: &SecurityPayload) ->
             is(&wanted.device, device)
                 && wanted.port.is_none_or(|wanted| ports.iter().any(|listening| listening.port == wanted))
         }
+        (EventMatch::SecurityEventReported(wanted), SecurityPayload::Recorded(event)) => {
+            is(&wanted.device, device)
+                && wanted.name.is_none_or(|wanted| wanted.as_str() == event.name)
+                && (wanted.item.is_empty() || event.items.iter().any(|item| says(item, &wanted.item)))
+        }
         _ => false,
     }
+}
+
+/// Whether an item says all that is asked for.
+fn says(item: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(name, text)| item.get(name) == Some(text))
 }
 
 fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
@@ -169,6 +199,9 @@ fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
             EventMatch::NetworkConnected(wanted),
             HarnessRecord::Network { device, fact: NetworkFact::ConnectionOpened { remote, .. } },
         ) => is(&wanted.device, device) && matches_remote(wanted, IpAddr::V4(*remote.ip()), remote.port()),
+        (EventMatch::FileNotificationTaken(wanted), HarnessRecord::FileNotificationTaken { device, .. }) => {
+            is(&wanted.device, device)
+        }
         (EventMatch::FeedbackTaken(wanted), HarnessRecord::FeedbackTaken { device, outcome, .. }) => {
             is(&wanted.device, device) && wanted.outcome.is_none_or(|wanted| wanted == *outcome)
         }
@@ -183,6 +216,20 @@ fn matches_harness(wanted: &EventMatch, record: &HarnessRecord) -> bool {
 fn matches_method(wanted: &MethodMatch, method: &str, outcome: MethodOutcome) -> bool {
     wanted.method.as_ref().is_none_or(|wanted| wanted == method)
         && wanted.status.is_none_or(|status| outcome == MethodOutcome::Answered { status })
+        && wanted.code.is_none_or(|code| outcome.code() == Some(code))
+}
+
+fn matches_flow(wanted: &ReportedFlowMatch, flow: &Flow) -> bool {
+    wanted.remote_address.is_none_or(|wanted| wanted == flow.remote_address)
+        && wanted.remote_port.is_none_or(|wanted| wanted == flow.remote_port)
+        && wanted.direction.is_none_or(|wanted| flow.direction.map(direction_of) == Some(wanted))
+}
+
+fn direction_of(direction: hilarm_model::FlowDirection) -> FlowDirection {
+    match direction {
+        hilarm_model::FlowDirection::In => FlowDirection::In,
+        hilarm_model::FlowDirection::Out => FlowDirection::Out,
+    }
 }
 
 fn matches_remote(wanted: &FlowMatch, address: IpAddr, port: u16) -> bool {

@@ -1,6 +1,8 @@
 //! From a scenario to what exists before it begins: certificates, identities and keys, the hub's
 //! configuration, each device's configuration blob. All of it derives from the seed.
 
+mod credentials;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -8,22 +10,23 @@ use std::time::Duration;
 
 use hilarm_board::Board;
 use hilarm_defender::{Trigger, detection};
-use hilarm_hub::{DeviceAuthentication, ServiceRequest, SymmetricKey, Thumbprint};
+use hilarm_hub::{HubConfig, ServiceRequest, Throttling};
 use hilarm_link::{
-    AgentConfig, Credential, DeviceConfig, ModuleCredential, NetworkConfig as DeviceNetwork, SasCredential,
-    X509Credential,
+    AgentConfig, DeviceConfig, ModuleCredential, NetworkConfig as DeviceNetwork, X509Credential,
 };
 use hilarm_model::{DeviceId, Profile, RangeRule, SecurityGroup, ThreatList, Timestamp};
 use hilarm_network::{GATEWAY, NetworkConfig, RESOLVER};
 use hilarm_scenario::{
-    Auth, DeviceSpec, DigestSpec, FilterAction, KeySpec, NetworkRuleSpec, ProfileSpec, RangeSpec, RuleSpec,
-    Scenario, Span, X509Auth, allow_rule,
+    DeviceSpec, FilterAction, HubSpec, NetworkRuleSpec, ProfileSpec, RangeSpec, RuleSpec, Scenario, Span,
+    allow_rule,
 };
-use hilarm_tls::{CertificateAuthority, DeviceCertificate, KeyLogBuffer, PkiError, TlsError, TlsServer};
+use hilarm_tls::{KeyLogBuffer, PkiError, TlsError, TlsServer};
 use ipnet::Ipv4Net;
 
+use self::credentials::{Credentials, Made, make_certificates};
+pub(crate) use self::credentials::{module_keys, proof_of_possession, registered, shared_keys};
 use crate::seed;
-use crate::service::network_rules;
+use crate::service::{network_rules, security_solution};
 use crate::trust::{Trust, TrustError, built_in as built_in_credentials};
 
 /// 2026-01-01T00:00:00Z: every scenario begins then.
@@ -105,7 +108,7 @@ pub(crate) fn provision(
         let identity = scenario.identity_of(id);
         let credentials = Credentials::new(identity, spec, &certificates, seed)?;
         // A clone brings nothing that the hub would know.
-        let is_original = identity == id;
+        let is_original = identity == id && spec.registered;
         if is_original {
             hub_requests.push(ServiceRequest::PutDevice {
                 device: id.clone(),
@@ -124,7 +127,7 @@ pub(crate) fn provision(
             hub_requests.push(ServiceRequest::PutModule {
                 device: id.clone(),
                 module: module.clone(),
-                authentication: sas_keys(id, &name, seed)?,
+                authentication: module_keys(id, module, seed)?,
             });
         }
         let addresses = addresses(number, scenario.devices.len())?;
@@ -147,144 +150,6 @@ pub(crate) fn provision(
     Ok(Provisioned { network, hub_requests, devices, certificates })
 }
 
-struct Made {
-    held: X509Credential,
-    sha1: String,
-    sha256: String,
-}
-
-fn make_certificates(scenario: &Scenario, seed: u64) -> Result<BTreeMap<String, Made>, ProvisionError> {
-    let mut made = BTreeMap::new();
-    for (name, spec) in &scenario.certificates {
-        let common_name = spec.common_name.as_deref().unwrap_or(name);
-        let not_before = spec.valid_from.map_or(T0 - spec.valid_since.0, |from| T0 + from.0);
-        let not_after = T0 + spec.valid_for.0;
-        let own_seed = seed::derive(seed, &format!("certificate {name}"));
-        let certificate = match &spec.issued_by {
-            None => DeviceCertificate::self_signed(own_seed, common_name, not_before, not_after, name)?,
-            Some(issuer) => {
-                let authority = authority(scenario, issuer, seed)?;
-                authority.issue_device(common_name, not_before, not_after, name)?
-            }
-        };
-        let mut held = X509Credential {
-            certificate: certificate.der,
-            key: certificate.key_sec1_der,
-            not_after_s: not_after.as_secs(),
-        };
-        if scenario.certificates.values().any(|other| other.issued_by.as_ref() == Some(name)) {
-            held.certificate = authority(scenario, name, seed)?.certificate_der().to_vec();
-        }
-        let (sha1, sha256) = (certificate.sha1_thumbprint, certificate.sha256_thumbprint);
-        made.insert(name.clone(), Made { held, sha1, sha256 });
-    }
-    Ok(made)
-}
-
-/// A certificate that issues others is an authority.
-fn authority(scenario: &Scenario, name: &str, seed: u64) -> Result<CertificateAuthority, ProvisionError> {
-    let spec = scenario.certificates.get(name);
-    let spec = spec.ok_or_else(|| ProvisionError::NoCertificate(name.to_owned()))?;
-    let seed = seed::derive(seed, &format!("certificate {name}"));
-    Ok(CertificateAuthority::from_seed(seed, spec.common_name.as_deref().unwrap_or(name))?)
-}
-
-/// What the hub keeps of a device's credentials, and what the device keeps.
-struct Credentials {
-    registered: DeviceAuthentication,
-    held: Credential,
-}
-
-impl Credentials {
-    fn new(
-        id: &DeviceId,
-        spec: &DeviceSpec,
-        certificates: &BTreeMap<String, Made>,
-        seed: u64,
-    ) -> Result<Self, ProvisionError> {
-        match &spec.auth {
-            Auth::Sas(sas) => {
-                let key = seed::key(seed, &format!("{} key of {id}", role(sas.key)));
-                let ttl_s = u32::try_from(sas.ttl.0.as_secs()).unwrap_or(u32::MAX);
-                Ok(Self {
-                    registered: sas_keys(id, id.as_str(), seed)?,
-                    held: Credential::Sas(SasCredential { key, ttl_s }),
-                })
-            }
-            Auth::X509(x509) => Self::x509(id, x509, certificates),
-            Auth::X509Ca(by_authority) => {
-                let made = certificates.get(&by_authority.certificate);
-                let made =
-                    made.ok_or_else(|| ProvisionError::NoCertificate(by_authority.certificate.clone()))?;
-                Ok(Self {
-                    registered: DeviceAuthentication::CertificateAuthority,
-                    held: Credential::X509(vec![made.held.clone()]),
-                })
-            }
-        }
-    }
-
-    fn x509(
-        id: &DeviceId,
-        spec: &X509Auth,
-        certificates: &BTreeMap<String, Made>,
-    ) -> Result<Self, ProvisionError> {
-        let find =
-            |name: &String| certificates.get(name).ok_or_else(|| ProvisionError::NoCertificate(name.clone()));
-        let thumbprint = |made: &Made| {
-            let thumbprint = match spec.digest {
-                DigestSpec::Sha1 => &made.sha1,
-                DigestSpec::Sha256 => &made.sha256,
-            };
-            Thumbprint::new(thumbprint)
-                .map_err(|error| ProvisionError::Identity { device: id.clone(), error: error.to_string() })
-        };
-        let primary = find(&spec.primary)?;
-        let secondary = spec.secondary.as_ref().map(find).transpose()?;
-        let held = std::iter::once(primary).chain(secondary).map(|made| made.held.clone()).collect();
-        Ok(Self {
-            registered: DeviceAuthentication::SelfSigned {
-                primary: thumbprint(primary)?,
-                secondary: secondary.map(thumbprint).transpose()?,
-            },
-            held: Credential::X509(held),
-        })
-    }
-}
-
-/// Both keys of an identity of that name.
-fn sas_keys(device: &DeviceId, name: &str, seed: u64) -> Result<DeviceAuthentication, ProvisionError> {
-    let (primary, secondary) = (key(device, "primary", name, seed)?, key(device, "secondary", name, seed)?);
-    Ok(DeviceAuthentication::Sas { primary, secondary })
-}
-
-/// A device's keys, one of them being the primary key of another device.
-pub(crate) fn shared_keys(
-    device: &DeviceId,
-    owner: &DeviceId,
-    becomes: KeySpec,
-    seed: u64,
-) -> Result<DeviceAuthentication, ProvisionError> {
-    let shared = key(device, "primary", owner.as_str(), seed)?;
-    let own = |role| key(device, role, device.as_str(), seed);
-    Ok(match becomes {
-        KeySpec::Primary => DeviceAuthentication::Sas { primary: shared, secondary: own("secondary")? },
-        KeySpec::Secondary => DeviceAuthentication::Sas { primary: own("primary")?, secondary: shared },
-    })
-}
-
-fn role(key: KeySpec) -> &'static str {
-    match key {
-        KeySpec::Primary => "primary",
-        KeySpec::Secondary => "secondary",
-    }
-}
-
-fn key(device: &DeviceId, role: &str, name: &str, seed: u64) -> Result<SymmetricKey, ProvisionError> {
-    SymmetricKey::from_bytes(seed::key(seed, &format!("{role} key of {name}")))
-        .map_err(|error| ProvisionError::Identity { device: device.clone(), error: error.to_string() })
-}
-
 fn configuration(scenario: &Scenario) -> Result<Vec<ServiceRequest>, ProvisionError> {
     let mut requests = Vec::new();
     for (name, rules) in &scenario.hub.security_groups {
@@ -305,15 +170,21 @@ fn management(
     certificates: &BTreeMap<String, Made>,
 ) -> Result<Vec<ServiceRequest>, ProvisionError> {
     let mut requests = Vec::new();
-    for (name, certificate) in &scenario.hub.certificates {
+    let verified = scenario.hub.certificates.iter().map(|named| (named, true));
+    let unverified = scenario.hub.unverified_certificates.iter().map(|named| (named, false));
+    for ((name, certificate), verified) in verified.chain(unverified) {
         let made = certificates.get(certificate);
         let made = made.ok_or_else(|| ProvisionError::NoCertificate(certificate.clone()))?;
         requests.push(ServiceRequest::PutCertificate {
             name: name.clone(),
             certificate: made.held.certificate.clone(),
-            verified: true,
+            verified,
             if_match: None,
         });
+    }
+    for (name, recommendations) in &scenario.hub.security_solutions {
+        let json = security_solution(name, None, recommendations);
+        requests.push(ServiceRequest::PutSecuritySolutionJson { name: name.clone(), json });
     }
     let hardened = || BTreeMap::from([("audit".to_owned(), LOGS.map(str::to_owned).to_vec())]);
     for (name, categories) in scenario.hub.diagnostic_settings.clone().unwrap_or_else(hardened) {
@@ -338,6 +209,16 @@ fn management(
         }));
     }
     Ok(requests)
+}
+
+/// The hub's limits, where the scenario asks for others.
+pub(crate) fn hub_config(hub: &HubSpec, host: String) -> HubConfig {
+    let throttling = hub.throttling.map(|throttling| Throttling {
+        units: throttling.units,
+        burst: throttling.burst.0,
+        queue: throttling.queue.0,
+    });
+    HubConfig { host, throttling, daily_messages_max: hub.daily_messages, ..HubConfig::default() }
 }
 
 /// The enabled rules of a security group.

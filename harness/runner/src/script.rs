@@ -1,18 +1,23 @@
 //! Carries out a scenario's steps: branches that each wait for something, and a world that runs until
 //! somebody's wait is over. Every wait is bounded in the scenario's time and says what it waited for.
+//!
+//! `goal` says when a wait is over, `on_device` begins the steps that a device carries out, `words` names steps.
+
+mod goal;
+mod on_device;
+mod words;
 
 use std::time::Duration;
 
-use hilarm_hub::MethodTicket;
-use hilarm_link::{Command, CommandError, DeviceEvent, Value, X509Credential};
-use hilarm_model::{DeviceId, HubEvent, Monotonic, Protocol, TwinSection};
-use hilarm_scenario::{
-    Advance, Argument, BehaviourStep, Connect, Disposition, EventMatch, NetworkStep, Span, Step, Transport,
-};
+use hilarm_link::{CommandError, X509Credential};
+use hilarm_model::{DeviceId, Monotonic};
+use hilarm_scenario::{Advance, NetworkStep, Span, Step};
 
+use self::goal::Goal;
+pub(crate) use self::words::describe;
+use self::words::kind;
 use crate::journal::{Entry, HarnessRecord, Line};
-use crate::matching::matches;
-use crate::service::{Served, serve};
+use crate::service::{Served, serve, served_in_place_of};
 use crate::world::{World, WorldError};
 
 /// How long a step without a limit of its own may take.
@@ -73,72 +78,6 @@ enum Wait {
     Until(Monotonic),
     Branches(usize),
     For { goal: Goal, count: u64, seen: u64, cursor: usize, limit: Monotonic, what: String },
-}
-
-/// An event that ends a step.
-enum Goal {
-    Event(EventMatch),
-    /// The device is in, or has used up its tries.
-    ConnectionSettled(DeviceId),
-    /// The hub has let the device in.
-    LetIn(DeviceId),
-    Closed(DeviceId),
-    Answered(DeviceId, u32),
-    TwinRead(DeviceId),
-    Reported(DeviceId),
-    /// The hub has refused a request of the device with this code.
-    Refused(DeviceId, u32),
-    Telemetry(DeviceId, Transport),
-    Settled(DeviceId, Disposition),
-    Uploaded(DeviceId),
-    Method(MethodTicket),
-}
-
-impl Goal {
-    fn is_met(&self, line: &Line) -> bool {
-        match (self, &line.entry) {
-            (Self::Event(wanted), _) => matches(wanted, line),
-            (
-                Self::ConnectionSettled(wanted),
-                Entry::Harness(HarnessRecord::DeviceEvent { device, event }),
-            ) => device == wanted && matches!(event, DeviceEvent::Connected { .. } | DeviceEvent::GaveUp),
-            (
-                Self::Answered(wanted, number),
-                Entry::Harness(HarnessRecord::CommandAnswered { device, id, .. }),
-            ) => device == wanted && id == number,
-            (Self::LetIn(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::ConnectionAccepted { device, .. } if device == wanted)
-            }
-            (Self::Closed(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::ConnectionClosed { device: Some(device), .. } if device == wanted)
-            }
-            (Self::TwinRead(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::TwinRead { device, .. } if device == wanted)
-            }
-            (Self::Reported(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::TwinUpdated { device, section: TwinSection::Reported, .. } if device == wanted)
-            }
-            (Self::Refused(wanted, with), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::RequestRefused { device, code, .. } if device == wanted && code == with)
-            }
-            (Self::Telemetry(wanted, over), Entry::Hub(record)) => match &record.event {
-                HubEvent::TelemetryReceived { device, protocol, duplicate: false, .. } => {
-                    device == wanted && (*over == Transport::Https) == (*protocol == Protocol::Https)
-                }
-                _ => false,
-            },
-            (Self::Settled(wanted, disposition), Entry::Hub(record)) => match (disposition, &record.event) {
-                (Disposition::Complete, HubEvent::CloudToDeviceCompleted { device, .. })
-                | (Disposition::Reject, HubEvent::CloudToDeviceRejected { device, .. })
-                | (Disposition::Abandon, HubEvent::CloudToDeviceAbandoned { device, .. }) => device == wanted,
-                _ => false,
-            },
-            (Self::Uploaded(wanted), Entry::Hub(record)) => {
-                matches!(&record.event, HubEvent::FileUploadCompleted { device, .. } if device == wanted)
-            }
-            _ => false,
-        }
-    }
 }
 
 /// The steps of a scenario under way.
@@ -232,8 +171,17 @@ impl<'a> Script<'a> {
                     *seen += u64::from(goal.is_met(line));
                 }
                 *cursor = lines.len();
-                if let Goal::Method(ticket) = goal {
-                    *seen = u64::from(world.method_result(*ticket).is_some());
+                if let Goal::Method(ticket, refused) = goal
+                    && let Some(result) = world.method_result(*ticket)
+                {
+                    *seen = 1;
+                    if let Some(code) = refused.filter(|code| result.refusal() != Some(*code)) {
+                        let problem = match result.refusal() {
+                            None => served_in_place_of(code),
+                            Some(other) => format!("the hub refused with {other}, not with {code}"),
+                        };
+                        return Err(ScriptError::Step { path: branch.path.clone(), problem });
+                    }
                 }
                 if *seen >= *count {
                     if !matches!(goal, Goal::LetIn(_)) {
@@ -314,130 +262,16 @@ impl<'a> Script<'a> {
                 let within = method_limit(&step);
                 match serve(path, step, self.certificates, world).map_err(failed)? {
                     Served::Done => {}
-                    Served::Method(ticket) => {
+                    Served::Method(ticket, refused) => {
                         let limit = world.mono() + within;
                         let what = "the outcome of a method".to_owned();
-                        self.wait_from_now(at, Goal::Method(ticket), 1, limit, what);
+                        self.wait_from_now(at, Goal::Method(ticket, refused), 1, limit, what);
                     }
                     Served::NotMine(step) => self.begin_on_device(at, step, world).map_err(failed)?,
                 }
             }
         }
         Ok(())
-    }
-
-    /// Steps that a device carries out.
-    fn begin_on_device(&mut self, at: usize, step: Step, world: &mut World) -> Result<(), String> {
-        let limit = world.mono() + STEP_LIMIT;
-        match step {
-            Step::Connect(connect) => self.connect(at, connect, world)?,
-            Step::Reconnect(connect) => {
-                send(world, &connect.device, Command::Disconnect)?;
-                self.connect(at, connect, world)?;
-            }
-            Step::Disconnect(step) => {
-                send(world, &step.device, Command::Disconnect)?;
-                let what = format!("{} to disconnect", step.device);
-                self.wait_from_now(at, Goal::Closed(identity(world, &step.device)), 1, limit, what);
-            }
-            Step::Behaviour(step) => {
-                let args = self.arguments(&step)?;
-                let id = send(world, &step.device, Command::RunBehaviour { name: step.run, args })?;
-                self.wait_for_answer(at, step.device, id, limit);
-            }
-            Step::StopBehaviour(step) => {
-                let id = send(world, &step.device, Command::StopBehaviour { name: step.stop })?;
-                self.wait_for_answer(at, step.device, id, limit);
-            }
-            Step::SendTelemetry(step) => {
-                let interval_ms = u32::try_from(step.every.0.as_millis()).unwrap_or(u32::MAX);
-                let (count, payload_bytes) = (step.count, step.payload_bytes);
-                let command = match step.over {
-                    Transport::Mqtt => Command::SendTelemetry { count, interval_ms, payload_bytes },
-                    Transport::Https => Command::SendTelemetryHttps { count, interval_ms, payload_bytes },
-                };
-                send(world, &step.device, command)?;
-                let limit = limit + step.every.0.saturating_mul(step.count);
-                let what = format!("{} to send {} telemetry messages", step.device, step.count);
-                let goal = Goal::Telemetry(identity(world, &step.device), step.over);
-                self.wait_from_now(at, goal, u64::from(step.count), limit, what);
-            }
-            Step::ReceiveHttps(step) => {
-                let (count, disposition) = (step.count, disposition(step.disposition));
-                send(world, &step.device, Command::ReceiveHttps { disposition, count })?;
-                let what = format!("{} to settle {count} messages", step.device);
-                let goal = Goal::Settled(identity(world, &step.device), step.disposition);
-                self.wait_from_now(at, goal, u64::from(count), limit, what);
-            }
-            Step::UploadFile(step) => {
-                let (name, size_bytes) = (step.name, step.size_bytes);
-                let what = format!("{} to upload {name}", step.device);
-                send(world, &step.device, Command::UploadFile { name, size_bytes })?;
-                self.wait_from_now(at, Goal::Uploaded(identity(world, &step.device)), 1, limit, what);
-            }
-            Step::ReadTwin(step) => {
-                send(world, &step.device, Command::ReadTwin)?;
-                let what = format!("{} to read its twin", step.device);
-                self.wait_from_now(at, Goal::TwinRead(identity(world, &step.device)), 1, limit, what);
-            }
-            Step::ReportProperties(step) => {
-                let json = serde_json::Value::from(step.properties).to_string();
-                send(world, &step.device, Command::ReportProperties { json })?;
-                let device = identity(world, &step.device);
-                let (goal, what) = match step.refused {
-                    None => (Goal::Reported(device), format!("{} to report properties", step.device)),
-                    Some(code) => {
-                        let what = format!("the hub to refuse {} with {code}", step.device);
-                        (Goal::Refused(device, code), what)
-                    }
-                };
-                self.wait_from_now(at, goal, 1, limit, what);
-            }
-            // All others have been dealt with above.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn connect(&mut self, at: usize, connect: Connect, world: &mut World) -> Result<(), String> {
-        if self.unlinked {
-            let limit = world.mono() + LET_IN_LIMIT;
-            let what = format!("the hub to let {} in", connect.device);
-            // It may have been let in before anybody asked; a `wait_for` that follows counts that too.
-            self.branches[at].began = 0;
-            self.wait_from_now(at, Goal::LetIn(connect.device), 1, limit, what);
-            return Ok(());
-        }
-        let gap_ms = connect.gap.map(|gap| u32::try_from(gap.0.as_millis()).unwrap_or(u32::MAX));
-        send(world, &connect.device, Command::Connect { attempts: connect.attempts, gap_ms })?;
-        let gaps = connect.gap.unwrap_or_default().0.saturating_mul(u32::from(connect.attempts.unwrap_or(1)));
-        let limit = world.mono() + STEP_LIMIT + gaps;
-        let what = format!("{} to be let in or to use up its tries", connect.device);
-        self.wait_from_now(at, Goal::ConnectionSettled(connect.device), 1, limit, what);
-        Ok(())
-    }
-
-    /// A behaviour's arguments, names of certificates replaced by certificates where the behaviour asks so.
-    fn arguments(&self, step: &BehaviourStep) -> Result<Vec<(String, Value)>, String> {
-        let behaviour = hilarm_agent::behaviours::all().iter().find(|behaviour| behaviour.name == step.run);
-        let wants_certificate = |name: &str| {
-            behaviour.is_some_and(|behaviour| {
-                behaviour.params.iter().any(|param| {
-                    param.name == name
-                        && matches!(param.kind, hilarm_agent::behaviours::ParamKind::Certificate)
-                })
-            })
-        };
-        let value = |name: &str, argument: &Argument| match argument {
-            Argument::Int(number) => Ok(Value::Int(*number)),
-            Argument::Text(text) if wants_certificate(name) => self
-                .certificates
-                .get(text)
-                .map(|certificate| Value::Certificate(certificate.clone()))
-                .ok_or_else(|| format!("no certificate `{text}` in the scenario")),
-            Argument::Text(text) => Ok(Value::Text(text.clone())),
-        };
-        step.with.iter().map(|(name, argument)| Ok((name.clone(), value(name, argument)?))).collect()
     }
 
     fn enter(&mut self, at: usize, prefix: String, steps: Vec<Step>, repeats_left: u32) {
@@ -466,23 +300,6 @@ impl Branch {
             Wait::For { limit, .. } => Some(*limit),
             Wait::Nothing | Wait::Branches(_) => None,
         }
-    }
-}
-
-fn send(world: &mut World, device: &DeviceId, command: Command) -> Result<u32, String> {
-    world.command(device, command).ok_or_else(|| format!("no device {device} in the scenario"))
-}
-
-/// Whom the hub takes a device for; its records name nobody else.
-fn identity(world: &World, device: &DeviceId) -> DeviceId {
-    world.journal().header().scenario.identity_of(device).clone()
-}
-
-fn disposition(disposition: Disposition) -> hilarm_link::Disposition {
-    match disposition {
-        Disposition::Complete => hilarm_link::Disposition::Complete,
-        Disposition::Reject => hilarm_link::Disposition::Reject,
-        Disposition::Abandon => hilarm_link::Disposition::Abandon,
     }
 }
 
@@ -523,67 +340,4 @@ fn change_network(step: &NetworkStep, world: &mut World) {
 /// Percent as parts per million.
 pub(crate) fn per_million(percent: f64) -> u32 {
     (percent.clamp(0.0, 100.0) * PERCENT_TO_MILLION).round() as u32
-}
-
-/// A step's key in the file.
-fn kind(step: &Step) -> &'static str {
-    match step {
-        Step::Connect(_) => "connect",
-        Step::Disconnect(_) => "disconnect",
-        Step::Reconnect(_) => "reconnect",
-        Step::Behaviour(_) => "behaviour",
-        Step::StopBehaviour(_) => "stop_behaviour",
-        Step::SendTelemetry(_) => "send_telemetry",
-        Step::ReceiveHttps(_) => "receive_https",
-        Step::UploadFile(_) => "upload_file",
-        Step::ReadTwin(_) => "read_twin",
-        Step::ReportProperties(_) => "report_properties",
-        Step::PatchDesired(_) => "patch_desired",
-        Step::InvokeMethod(_) => "invoke_method",
-        Step::PatchTags(_) => "patch_tags",
-        Step::SendCloudToDevice(_) => "send_cloud_to_device",
-        Step::TakeFeedback(_) => "take_feedback",
-        Step::PurgeQueue(_) => "purge_queue",
-        Step::SetDevice(_) => "set_device",
-        Step::DeleteDevice(_) => "delete_device",
-        Step::CopyKey(_) => "copy_key",
-        Step::RotateKey(_) => "rotate_key",
-        Step::PutCertificate(_) => "put_certificate",
-        Step::DeleteCertificate(_) => "delete_certificate",
-        Step::PutDiagnosticSetting(_) => "put_diagnostic_setting",
-        Step::DeleteDiagnosticSetting(_) => "delete_diagnostic_setting",
-        Step::SetNetworkRules(_) => "set_network_rules",
-        Step::PutSecurityGroup(_) => "put_security_group",
-        Step::LoadThreatIntelligence(_) => "load_threat_intelligence",
-        Step::RunFor(_) => "run_for",
-        Step::Advance(_) => "advance",
-        Step::WaitFor(_) => "wait_for",
-        Step::Network(_) => "network",
-        Step::Malicious(_) => "malicious",
-        Step::Parallel(_) => "parallel",
-        Step::Repeat(_) => "repeat",
-    }
-}
-
-/// An event as a reader would write it.
-pub(crate) fn describe(event: &EventMatch) -> String {
-    match serde_json::to_value(event) {
-        Ok(serde_json::Value::Object(map)) => map
-            .into_iter()
-            .map(|(name, fields)| format!("{name} {}", compact(&fields)))
-            .collect::<Vec<_>>()
-            .join(", "),
-        Ok(other) => other.to_string(),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn compact(fields: &serde_json::Value) -> String {
-    let serde_json::Value::Object(fields) = fields else { return fields.to_string() };
-    let known = fields.iter().filter(|(_, value)| !value.is_null());
-    let text = known.map(|(name, value)| match value {
-        serde_json::Value::String(text) => format!("{name}: {text}"),
-        other => format!("{name}: {other}"),
-    });
-    format!("{{ {} }}", text.collect::<Vec<_>>().join(", "))
 }

@@ -9,8 +9,7 @@ use hilarm_adversary::{AdversaryError, AdversaryOutput, CommandAndControl};
 use hilarm_board::{Autopsy, Device, DeviceFault, DeviceOutput, Doorbell, Pace, Stimulus};
 use hilarm_defender::Defender;
 use hilarm_hub::{
-    Authentication, Caller, Hub, HubConfig, HubError, Listener, MethodResult, MethodTicket, ServiceReply,
-    ServiceRequest,
+    Authentication, Caller, Hub, HubError, Listener, MethodResult, MethodTicket, ServiceReply, ServiceRequest,
 };
 use hilarm_link::{Command, FromDevice};
 use hilarm_model::{ConnectionId, DeviceId, Monotonic};
@@ -21,6 +20,7 @@ use hilarm_scenario::{EndpointSpec, NetworkSpec};
 
 use crate::clock::Clock;
 use crate::journal::{Entry, HarnessRecord, Journal};
+use crate::provision::hub_config;
 use crate::seed;
 
 /// Rounds of work at one instant before it is called a livelock.
@@ -99,7 +99,7 @@ impl World {
         seed: u64,
     ) -> Self {
         let clock = Clock::new(journal.header().t0);
-        let hub_config = HubConfig { host: network.hub_host.clone(), ..HubConfig::default() };
+        let hub_config = hub_config(&journal.header().scenario.hub, network.hub_host.clone());
         Self {
             clock,
             bell: Doorbell::default(),

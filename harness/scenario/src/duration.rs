@@ -55,6 +55,11 @@ impl Span {
         Self(Duration::from_secs(30))
     }
 
+    /// 1m.
+    pub const fn one_minute() -> Self {
+        Self(Duration::from_secs(60))
+    }
+
     /// 1h.
     pub const fn one_hour() -> Self {
         Self(Duration::from_secs(3_600))

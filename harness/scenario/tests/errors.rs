@@ -177,6 +177,22 @@ const CASES: &[(&str, &str, &str)] = &[
         "  - advance: 61m",
         "  - put_certificate: { name: root, certificate: invlid }",
     ),
+    (
+        "signed-by-what-issues-nothing",
+        "  - advance: 61m",
+        "  - verify_certificate: { name: root-ca, signed_by: own }",
+    ),
+    (
+        "unknown-recommendation-of-a-solution",
+        "  - advance: 61m",
+        "  - put_security_solution: { name: plant, recommendations: { identical-credential: disabled } }",
+    ),
+    (
+        "status-that-is-none",
+        "  - advance: 61m",
+        "  - patch_security_solution: { name: plant, recommendations: { diagnostics-logs: disabld } }",
+    ),
+    ("unknown-step-that-reads", "  - advance: 61m", "  - get_certficate: { name: root }"),
     ("list-for-a-range", "{ min: 0, max: 30, window: 5m }", "{ names: [root] }"),
     (
         "unknown-recommendation",

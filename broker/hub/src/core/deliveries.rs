@@ -8,6 +8,7 @@ use super::cloud_to_device::{CloudToDeviceMessage, DeliveryLock, Entry, Held, Lo
 use super::messages::{ReceivedMessage, Redelivery};
 use super::registry::ClientIdentity;
 use super::{Core, CoreTimer, Notice};
+use crate::config::Telling;
 use crate::service::{FeedbackOutcome, HubError, Settlement};
 
 impl Core {
@@ -61,6 +62,12 @@ impl Core {
         };
         self.delivered(&identity.device, token, &message, held, now);
         Redelivery::Send(message)
+    }
+
+    /// A lock on what the hub tells the service.
+    pub(super) fn hold_for_service(&mut self, limits: Telling, now: Now) -> Held {
+        let lock = DeliveryLock(self.random.random());
+        Held { lock, until: now.mono + limits.lock, over: Protocol::Https }
     }
 
     fn hold(&mut self, over: Protocol, now: Now) -> Held {

@@ -48,13 +48,14 @@ impl Core {
     pub(super) fn create_device(
         &mut self,
         device: DeviceId,
-        authentication: DeviceAuthentication,
+        authentication: Option<DeviceAuthentication>,
         security_group: Option<String>,
         now: Now,
     ) -> Result<ServiceReply, HubError> {
         if self.registry.device(&device).is_some() {
             return Err(HubError::DeviceAlreadyExists(device));
         }
+        let authentication = authentication.unwrap_or_else(|| self.minted_keys());
         self.put_device(device, authentication, security_group, now)
     }
 
@@ -69,10 +70,13 @@ impl Core {
         if if_match != "*" && if_match.trim_matches('"') != known.etag() {
             return Err(HubError::PreconditionFailed(format!("{device} has another ETag")));
         }
-        let mut mint = || SymmetricKey::generate(&mut self.random);
-        let authentication = authentication
-            .unwrap_or_else(|| DeviceAuthentication::Sas { primary: mint(), secondary: mint() });
+        let authentication = authentication.unwrap_or_else(|| self.minted_keys());
         self.put_device(device, authentication, None, now)
+    }
+
+    fn minted_keys(&mut self) -> DeviceAuthentication {
+        let mut mint = || SymmetricKey::generate(&mut self.random);
+        DeviceAuthentication::Sas { primary: mint(), secondary: mint() }
     }
 
     /// Also recorded when only the security group changed: the fact carries both.

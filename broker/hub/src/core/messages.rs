@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use hilarm_model::{DeadLetter, DeviceId, HubEvent, Now, Protocol};
 
-use super::cloud_to_device::{Acknowledgement, CloudToDeviceMessage, DeliveryLock, InvalidAcknowledgement};
+use super::cloud_to_device::{
+    Acknowledgement, CloudToDeviceMessage, DeliveryLock, Held, InvalidAcknowledgement,
+};
 use super::{Core, CoreTimer, Notice};
-use crate::service::{Feedback, FeedbackOutcome, HubError, ReceivedCloudToDevice, ServiceReply, Settlement};
+use crate::service::{
+    Feedback, FeedbackOutcome, HubError, ReceivedCloudToDevice, ServiceReply, Settlement, Told,
+};
 
 /// IoT Hub's bounds of a cloud-to-device message's lifetime: 1 minute to 2 days.
 const TTL_MIN: Duration = Duration::from_secs(60);
@@ -21,8 +25,8 @@ const MESSAGE_ID_BYTES_MAX: usize = 128;
 /// The property with which a sender asks for feedback; the device sees it too.
 const ACKNOWLEDGEMENT: &str = "iothub-ack";
 
-/// Feedback that nobody takes is dropped after an hour, IoT Hub's default.
-const FEEDBACK_TTL: Duration = Duration::from_secs(3600);
+/// IoT Hub tells of so many messages at once.
+const FEEDBACK_BATCH_MAX: usize = 64;
 
 /// What became of a message that an adapter wants to send again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,15 +122,11 @@ impl Core {
         Ok(ServiceReply::Purged { messages })
     }
 
-    pub(super) fn take_feedback(&mut self, now: Now) -> ServiceReply {
-        self.drop_old_feedback(now);
-        ServiceReply::Feedback(self.feedback.drain(..).collect())
-    }
-
-    fn drop_old_feedback(&mut self, now: Now) {
-        while self.feedback.front().is_some_and(|oldest| oldest.at + FEEDBACK_TTL < now.unix) {
-            self.feedback.pop_front();
-        }
+    pub(super) fn receive_feedback(&mut self, now: Now) -> ServiceReply {
+        let limits = self.config.feedback;
+        let held = self.hold_for_service(limits, now);
+        let items = self.feedback.receive(FEEDBACK_BATCH_MAX, held, limits, now);
+        ServiceReply::Feedback(told(held, items))
     }
 
     /// Keeps the outcome, if the sender wants to hear of it.
@@ -144,11 +144,16 @@ impl Core {
             Acknowledgement::Full => true,
         };
         if wanted {
-            self.drop_old_feedback(now);
             let (device, message_id) = (device.clone(), message.message_id.clone());
-            self.feedback.push_back(Feedback { device, message_id, outcome, at: now.unix });
+            let feedback = Feedback { device, message_id, outcome, at: now.unix };
+            self.feedback.put(feedback, self.config.feedback, now);
         }
     }
+}
+
+/// What an inbox handed out, if it was anything.
+pub(super) fn told<T>(held: Held, items: Vec<T>) -> Option<Told<T>> {
+    (!items.is_empty()).then(|| Told { lock: held.lock.to_string(), items })
 }
 
 /// Callers with the right to act as a device.

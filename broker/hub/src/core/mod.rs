@@ -12,6 +12,7 @@ pub(crate) mod cloud_to_device;
 mod deliveries;
 mod device;
 mod identities;
+mod inbox;
 mod key;
 pub(crate) mod management;
 pub(crate) mod message;
@@ -39,6 +40,7 @@ use sha2::{Digest, Sha256};
 
 use self::auth::Authentication;
 use self::cloud_to_device::{CloudToDeviceQueue, LockToken};
+use self::inbox::Inbox;
 use self::management::Management;
 pub(crate) use self::messages::Redelivery;
 use self::metering::Metering;
@@ -48,7 +50,7 @@ use self::timers::Timers;
 use self::twin::Twin;
 use self::upload::Uploads;
 use crate::config::HubConfig;
-use crate::service::{Feedback, MethodResult, MethodTicket};
+use crate::service::{Feedback, FileNotification, MethodResult, MethodTicket};
 
 /// What an adapter must carry to a client, or learn about one.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +98,8 @@ pub(crate) struct Core {
     management: Management,
     metering: Metering,
     uploads: Uploads,
-    feedback: VecDeque<Feedback>,
+    feedback: Inbox<Feedback>,
+    file_notifications: Inbox<FileNotification>,
     random: ChaCha8Rng,
     timers: Timers<CoreTimer>,
     records: VecDeque<HubRecord>,
@@ -117,7 +120,8 @@ impl Core {
             management: Management::default(),
             metering: Metering::default(),
             uploads: Uploads::default(),
-            feedback: VecDeque::new(),
+            feedback: Inbox::default(),
+            file_notifications: Inbox::default(),
             random,
             presence: BTreeMap::new(),
             last_protocols: BTreeMap::new(),

@@ -47,8 +47,10 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
         R::BeginFileUpload { device, .. } | R::CompleteFileUpload { device, .. } => {
             (Right::DeviceConnect, "file upload", Some(device))
         }
-        R::TakeFeedback => (Right::ServiceConnect, "take feedback", None),
-        R::TakeFileNotifications => (Right::ServiceConnect, "take file notifications", None),
+        R::ReceiveFeedback | R::SettleFeedback { .. } => (Right::ServiceConnect, "receive feedback", None),
+        R::ReceiveFileNotification | R::SettleFileNotification { .. } => {
+            (Right::ServiceConnect, "receive file notification", None)
+        }
         R::GetCertificate { .. } => (Right::CertificatesRead, "get certificate", None),
         R::PutCertificate { .. }
         | R::PutCertificateAuthority { .. }
@@ -70,6 +72,7 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
         | R::PutSecurityGroupJson { .. }
         | R::DeleteSecurityGroup { .. }
         | R::PutSecuritySolutionJson { .. }
+        | R::PatchSecuritySolutionJson { .. }
         | R::DeleteSecuritySolution { .. } => (Right::SecurityWrite, "write security configuration", None),
         R::GetSecurityGroup { .. } | R::GetSecuritySolution { .. } => {
             (Right::SecurityRead, "get security configuration", None)

@@ -6,12 +6,14 @@ use std::time::Duration;
 use hilarm_model::{DeviceId, HubEvent, MethodOutcome, ModuleId, Now, Timestamp};
 use serde_json::Value;
 
+use super::cloud_to_device::DeliveryLock;
 use super::metering::{charged, metered};
 use super::methods::Invocation;
 use super::rights::subject;
 use super::twin_service::TwinWrite::{Patch, Replace};
 use super::{Core, CoreTimer, Notice};
-use crate::service::{Caller, HubError, ServiceReply, ServiceRequest};
+use crate::config::Telling;
+use crate::service::{Caller, HubError, ServiceReply, ServiceRequest, Settlement};
 
 impl Core {
     /// A request of the caller that may do everything.
@@ -104,8 +106,18 @@ impl Core {
                 self.enqueue(device, message_id, payload, properties, ttl, now)
             }
             R::PurgeCloudToDevice { device } => self.purge(device, now),
-            R::TakeFeedback => Ok(self.take_feedback(now)),
-            R::TakeFileNotifications => Ok(self.take_file_notifications()),
+            R::ReceiveFeedback => Ok(self.receive_feedback(now)),
+            R::SettleFeedback { lock, settlement } => {
+                let limits = self.config.feedback;
+                let settled = |lock| self.feedback.settle(lock, settlement, limits, now);
+                settle_told(&lock, settlement, settled)
+            }
+            R::ReceiveFileNotification => Ok(self.receive_file_notification(now)),
+            R::SettleFileNotification { lock, settlement } => {
+                let limits = self.config.file_notifications.unwrap_or(Telling::DEFAULT);
+                let settled = |lock| self.file_notifications.settle(lock, settlement, limits, now);
+                settle_told(&lock, settlement, settled)
+            }
             R::ReceiveCloudToDevice { device, protocol } => self.receive_for(device, protocol, now),
             R::SettleCloudToDevice { device, lock, settlement } => {
                 self.settle_for(device, &lock, settlement, now)
@@ -157,9 +169,10 @@ impl Core {
             R::PutSecurityGroupJson { name, json } => self.put_security_group_json(&name, json, now),
             R::GetSecurityGroup { name } => self.security_group_reply(&name, 200),
             R::DeleteSecurityGroup { name } => Ok(self.delete_security_group(&name, now)),
-            R::PutSecuritySolutionJson { name, json } => self.put_security_solution(&name, json),
+            R::PutSecuritySolutionJson { name, json } => self.put_security_solution(&name, json, now),
+            R::PatchSecuritySolutionJson { name, json } => self.patch_security_solution(&name, &json, now),
             R::GetSecuritySolution { name } => self.security_solution_reply(&name, 200),
-            R::DeleteSecuritySolution { name } => Ok(self.delete_security_solution(&name)),
+            R::DeleteSecuritySolution { name } => Ok(self.delete_security_solution(&name, now)),
             R::LoadThreatList(list) => self.fact(HubEvent::ThreatListLoaded(list), now),
             R::ConfigureProfile(profile) => self.fact(HubEvent::ProfileConfigured(profile), now),
             R::TuneDefender(tuning) => self.fact(HubEvent::DefenderTuned(tuning), now),
@@ -207,5 +220,21 @@ impl Core {
         self.timers.set(deadline, CoreTimer::Method(ticket));
         self.notices.push_back(Notice::MethodInvoked { identity, ticket, method, payload });
         Ok(ServiceReply::MethodInvoked(ticket))
+    }
+}
+
+/// What the hub tells is completed or given back; there is no rejecting it.
+fn settle_told(
+    lock: &str,
+    settlement: Settlement,
+    settled: impl FnOnce(DeliveryLock) -> bool,
+) -> Result<ServiceReply, HubError> {
+    if settlement == Settlement::Reject {
+        return Err(HubError::ArgumentInvalid("feedback and notices are completed or abandoned".into()));
+    }
+    if lock.parse().is_ok_and(settled) {
+        Ok(ServiceReply::Done)
+    } else {
+        Err(HubError::NotificationLockLost(lock.to_owned()))
     }
 }

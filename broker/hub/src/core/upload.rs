@@ -1,7 +1,7 @@
 //! File uploads: a device asks for a place, puts a blob there, and says that it is done. Only the length of
 //! a blob is kept. The blob store answers on the hub's own name.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,6 +11,8 @@ use rand::Rng;
 
 use super::Core;
 use super::calendar::iso8601;
+use super::messages::told;
+use crate::config::Telling;
 use crate::service::{BlobWrite, FileNotification, HubError, ServiceReply, UploadGrant};
 
 /// How long a device may take, IoT Hub's default.
@@ -18,8 +20,6 @@ const UPLOAD_TTL: Duration = Duration::from_secs(3600);
 /// Uploads under way for one device.
 const UPLOADS_MAX: usize = 10;
 const BLOB_NAME_BYTES_MAX: usize = 1024;
-/// Notices that nobody takes are dropped, the oldest first.
-const NOTIFICATIONS_MAX: usize = 1000;
 
 /// The container of all blobs.
 pub(crate) const CONTAINER: &str = "uploads";
@@ -38,7 +38,6 @@ struct Upload {
 #[derive(Debug, Default)]
 pub(super) struct Uploads {
     under_way: BTreeMap<String, Upload>,
-    notifications: VecDeque<FileNotification>,
 }
 
 impl Core {
@@ -137,31 +136,23 @@ impl Core {
         }
         self.charge(0, now);
         let Upload { device, blob, blob_path, blob_bytes, .. } = upload;
-        if success {
-            self.uploads.notify(FileNotification {
-                device: device.clone(),
-                blob_path,
-                blob_bytes,
-                at: now.unix,
-            });
+        if let (true, Some(limits)) = (success, self.config.file_notifications) {
+            let notice = FileNotification { device: device.clone(), blob_path, blob_bytes, at: now.unix };
+            self.file_notifications.put(notice, limits, now);
         }
         self.record(HubEvent::FileUploadCompleted { device, blob, blob_bytes, success }, now);
         Ok(())
     }
 
-    pub(super) fn take_file_notifications(&mut self) -> ServiceReply {
-        ServiceReply::FileNotifications(self.uploads.notifications.drain(..).collect())
+    pub(super) fn receive_file_notification(&mut self, now: Now) -> ServiceReply {
+        let limits = self.config.file_notifications.unwrap_or(Telling::DEFAULT);
+        let held = self.hold_for_service(limits, now);
+        let items = self.file_notifications.receive(1, held, limits, now);
+        ServiceReply::FileNotification(told(held, items))
     }
 }
 
 impl Uploads {
-    fn notify(&mut self, notification: FileNotification) {
-        if self.notifications.len() >= NOTIFICATIONS_MAX {
-            self.notifications.pop_front();
-        }
-        self.notifications.push_back(notification);
-    }
-
     pub(super) fn forget_device(&mut self, device: &DeviceId) {
         self.under_way.retain(|_, upload| upload.device != *device);
     }

@@ -112,6 +112,11 @@ impl<'a, 'b> Table<'a, 'b> {
         }
     }
 
+    /// Takes from the buffer's budget what keeping the table costs beyond reading it.
+    pub(crate) fn spend(&self, work: usize) -> Result<(), Invalid> {
+        self.buffer.spend(work)
+    }
+
     pub(crate) fn u8(&self, slot: usize) -> Result<u8, Invalid> {
         let field = self.field(slot, 1)?;
         field.map_or(Ok(0), |position| self.buffer.array(position).map(u8::from_le_bytes))

@@ -7,6 +7,10 @@ use hilarm_model::{EventCategory, EventType, RecordedEvent, SecurityPayload};
 
 use super::flatbuffer::{Invalid, Table};
 
+/// What an item costs of the buffer's budget. It is kept as a map of texts, many times as long as a table may be of
+/// which nothing is new but the offset to it.
+const ITEM_WORK: usize = 128;
+
 const RESULTS: [&str; 3] = ["Pass", "Fail", "Err"];
 const SEVERITIES: [&str; 4] = ["Critical", "Important", "Warning", "Informational"];
 const LEVELS: [&str; 6] = ["NotSet", "Fatal", "Error", "Warn", "Info", "Debug"];
@@ -77,6 +81,7 @@ fn word(words: &[&'static str], name: &'static str, value: u8) -> Result<Option<
 pub(super) fn baseline(table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid> {
     let checks = table.tables(0)?.into_iter().flatten().map(|check| {
         let check = check?;
+        check.spend(ITEM_WORK)?;
         let id = check.string(check::ID)?.ok_or(Invalid::Missing("id"))?;
         Ok(Item::default()
             .text("CceId", Some(id))
@@ -94,6 +99,7 @@ pub(super) fn baseline(table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid
 pub(super) fn log(table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid> {
     let records = table.tables(0)?.into_iter().flatten().map(|record| {
         let record = record?;
+        record.spend(ITEM_WORK)?;
         let message = record.string(record::MESSAGE)?.ok_or(Invalid::Missing("message"))?;
         let file = record.string(record::FILE_NAME)?.ok_or(Invalid::Missing("filename"))?;
         Ok(Item::default()
@@ -118,6 +124,7 @@ pub(super) fn exited(table: &Table<'_, '_>) -> Result<SecurityPayload, Invalid> 
 }
 
 fn process(table: &Table<'_, '_>) -> Result<Item, Invalid> {
+    table.spend(ITEM_WORK)?;
     Ok(Item::default()
         .text("Executable", table.string(process::EXECUTABLE)?)
         .number("ProcessId", table.u32(process::PROCESS_ID)?)

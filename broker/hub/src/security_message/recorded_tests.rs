@@ -1,10 +1,15 @@
 //! What no detection judges, built by the official `flatbuffers` crate and read back.
 
+use std::collections::BTreeMap;
+
 use hilarm_model::{EventCategory, EventType, ProcessCreate, RecordedEvent, SecurityPayload};
 
 use super::flatbuffer::{Buffer, Invalid};
 use super::schema_tests::{Builder, Finished, build, message, put_process, slot, tables};
 use super::{recorded, schema};
+
+/// The fields of an item.
+type Said = BTreeMap<String, String>;
 
 /// Baseline, log, forked and ended processes.
 pub(super) fn put_recorded(builder: &mut Builder, event: &RecordedEvent) -> (u8, Finished) {
@@ -24,36 +29,35 @@ pub(super) fn put_recorded(builder: &mut Builder, event: &RecordedEvent) -> (u8,
 fn put_items(
     builder: &mut Builder,
     event: &RecordedEvent,
-    put: fn(&mut Builder, &dyn Fn(&str) -> String) -> Finished,
+    put: fn(&mut Builder, &Said) -> Finished,
 ) -> Finished {
-    let items: Vec<_> =
-        event.items.iter().map(|item| put(builder, &|name: &str| item[name].clone())).collect();
+    let items: Vec<_> = event.items.iter().map(|item| put(builder, item)).collect();
     let items = tables(builder, &items);
     let start = builder.start_table();
     builder.push_slot_always(slot(0), items);
     builder.end_table(start)
 }
 
-fn put_check(builder: &mut Builder, said: &dyn Fn(&str) -> String) -> Finished {
+fn put_check(builder: &mut Builder, said: &Said) -> Finished {
     let texts =
-        ["CceId", "Error", "Description", "Remediation"].map(|name| builder.create_string(&said(name)));
+        ["CceId", "Error", "Description", "Remediation"].map(|name| builder.create_string(&said[name]));
     let start = builder.start_table();
     for (index, text) in [0, 2, 3, 5].into_iter().zip(texts) {
         builder.push_slot_always(slot(index), text);
     }
-    builder.push_slot(slot(1), i8::from(said("Result") == "Fail"), 0);
-    builder.push_slot(slot(4), if said("Severity") == "Warning" { 2i8 } else { 0 }, 0);
+    builder.push_slot(slot(1), i8::from(said["Result"] == "Fail"), 0);
+    builder.push_slot(slot(4), if said["Severity"] == "Warning" { 2i8 } else { 0 }, 0);
     builder.end_table(start)
 }
 
-fn put_log_record(builder: &mut Builder, said: &dyn Fn(&str) -> String) -> Finished {
-    let message = builder.create_string(&said("Message"));
-    let file = builder.create_string(&said("FileName"));
+fn put_log_record(builder: &mut Builder, said: &Said) -> Finished {
+    let message = builder.create_string(&said["Message"]);
+    let file = builder.create_string(&said["FileName"]);
     let start = builder.start_table();
-    builder.push_slot(slot(2), said("Timestamp").parse::<u64>().unwrap(), 0);
+    builder.push_slot(slot(2), said["Timestamp"].parse::<u64>().unwrap(), 0);
     builder.push_slot_always(slot(0), message);
-    builder.push_slot(slot(1), if said("Severity") == "Warn" { 3i8 } else { 0 }, 0);
-    builder.push_slot(slot(3), said("Line").parse::<u32>().unwrap(), 0);
+    builder.push_slot(slot(1), if said["Severity"] == "Warn" { 3i8 } else { 0 }, 0);
+    builder.push_slot(slot(3), said["Line"].parse::<u32>().unwrap(), 0);
     builder.push_slot_always(slot(4), file);
     builder.end_table(start)
 }
@@ -123,4 +127,37 @@ fn words_that_the_schema_does_not_have_are_refused() {
     let buffer = Buffer::new(builder.finished_data());
     let refused = recorded::baseline(&buffer.root().unwrap());
     assert_eq!(refused, Err(Invalid::Unknown { name: "result", value: 3 }));
+}
+
+/// A log record as short as they come, in a log of so many.
+fn log_of(builder: &mut Builder, records: usize, is_shared: bool) -> Finished {
+    let file = builder.create_string("a.c");
+    let put = |builder: &mut Builder| {
+        let message = builder.create_string("x");
+        let start = builder.start_table();
+        builder.push_slot_always(slot(0), message);
+        builder.push_slot_always(slot(4), file);
+        builder.end_table(start)
+    };
+    let records: Vec<Finished> =
+        if is_shared { vec![put(builder); records] } else { (0..records).map(|_| put(builder)).collect() };
+    let records = tables(builder, &records);
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), records);
+    builder.end_table(start)
+}
+
+#[test]
+fn a_log_of_short_records_is_kept_and_one_record_shared_a_thousandfold_is_not() {
+    for (is_shared, is_kept) in [(false, true), (true, false)] {
+        let mut builder = Builder::new();
+        let log = log_of(&mut builder, 1000, is_shared);
+        builder.finish_minimal(log);
+        let buffer = Buffer::new(builder.finished_data());
+        let read = recorded::log(&buffer.root().unwrap());
+        match read {
+            Ok(SecurityPayload::Recorded(event)) => assert!(is_kept && event.items.len() == 1000),
+            other => assert!(!is_kept && other == Err(Invalid::Amplified), "{other:?}"),
+        }
+    }
 }

@@ -80,6 +80,9 @@ pub enum HubError {
     /// 412002: nobody holds that lock, or not any more.
     #[error("ErrorCode:DeviceMessageLockLost;{0}")]
     DeviceMessageLockLost(DeviceId),
+    /// 412002: nobody holds that lock of what the hub tells the service, or not any more.
+    #[error("ErrorCode:DeviceMessageLockLost;{0}")]
+    NotificationLockLost(String),
     /// 413001: the message is too large.
     #[error("ErrorCode:MessageTooLarge;at most {bytes_max} bytes")]
     MessageTooLarge {
@@ -113,7 +116,7 @@ impl HubError {
             Self::DeviceAlreadyExists(_) => 409_001,
             Self::ModuleAlreadyExistsOnDevice(_) => 409_301,
             Self::PreconditionFailed(_) => 412_001,
-            Self::DeviceMessageLockLost(_) => 412_002,
+            Self::DeviceMessageLockLost(_) | Self::NotificationLockLost(_) => 412_002,
             Self::MessageTooLarge { .. } => 413_001,
             Self::Throttled(_) => 429_001,
         }

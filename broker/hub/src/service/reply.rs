@@ -26,10 +26,10 @@ pub enum ServiceReply {
     },
     /// The new key of an identity. It is a secret.
     KeyRegenerated(SymmetricKey),
-    /// Feedback on cloud-to-device messages, oldest first; it is taken by reading it.
-    Feedback(Vec<Feedback>),
-    /// Completed file uploads, oldest first; they are taken by reading them.
-    FileNotifications(Vec<FileNotification>),
+    /// Feedback on cloud-to-device messages, oldest first, or nothing was waiting.
+    Feedback(Option<Told<Feedback>>),
+    /// A completed file upload, or nothing was waiting.
+    FileNotification(Option<Told<FileNotification>>),
     /// A cloud-to-device message was handed out, or none was waiting.
     Received(Option<ReceivedCloudToDevice>),
     /// A device may put a blob somewhere.
@@ -93,6 +93,15 @@ impl MethodResult {
             Self::ConnectionClosed(why) => Some(why.code()),
         }
     }
+}
+
+/// What the hub had to tell, locked for whoever received it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told<T> {
+    /// With it the items are settled, within the lock's time.
+    pub lock: String,
+    /// At least one.
+    pub items: Vec<T>,
 }
 
 /// What came of a cloud-to-device message whose sender asked to be told (`iothub-ack`).

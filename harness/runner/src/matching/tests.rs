@@ -108,17 +108,26 @@ fn refusals() -> Vec<Case> {
 fn reports() -> Vec<Case> {
     let flow = json!({
         "protocol": "tcp", "local_address": "10.42.0.2", "local_port": 50_000, "bytes_in": 1, "bytes_out": 1,
-        "remote_address": "203.0.113.66", "remote_port": 1883, "direction": null,
+        "remote_address": "203.0.113.66", "remote_port": 1883, "direction": "out",
     });
     let login =
         json!({ "user": "root", "success": false, "executable": "/sbin/login", "remote_address": null });
     let process = json!({ "executable": "/tmp/x", "command_line": "x", "user": "root" });
     let port = json!({ "protocol": "tcp", "address": "0.0.0.0", "port": 2323 });
+    let user = |name: &str, id: &str| json!({ "UserName": name, "UserId": id });
+    let users = json!({
+        "name": "LocalUsers", "category": "periodic", "event_type": "security",
+        "items": [user("root", "0"), user("backdoor", "1")],
+    });
     vec![
         reported(
             "flow_reported",
-            json!({ "device": "pump-1", "remote_address": "203.0.113.66", "remote_port": 1883 }),
-            json!({ "device": "pump-2", "remote_address": "203.0.113.67", "remote_port": 443 }),
+            json!({
+                "device": "pump-1", "remote_address": "203.0.113.66", "remote_port": 1883, "direction": "out",
+            }),
+            json!({
+                "device": "pump-2", "remote_address": "203.0.113.67", "remote_port": 443, "direction": "in",
+            }),
             json!({ "network_activity": [flow] }),
         ),
         reported(
@@ -139,11 +148,17 @@ fn reports() -> Vec<Case> {
             json!({ "device": "pump-2", "port": 23 }),
             json!({ "listening_ports": [port] }),
         ),
+        reported(
+            "security_event_reported",
+            json!({ "device": "pump-1", "name": "LocalUsers", "item": { "UserName": "backdoor" } }),
+            json!({ "device": "pump-2", "name": "OSBaseline", "item": { "UserName": "root", "UserId": "1" } }),
+            json!({ "recorded": users }),
+        ),
     ]
 }
 
 fn messages() -> Vec<Case> {
-    let rejected = json!({ "payload_bytes": 4, "reason": "no table" });
+    let rejected = json!({ "device": "pump-1", "payload_bytes": 4, "reason": "JSON: AgentId is no GUID" });
     let message = || json!({ "message_id": "m" });
     let dead =
         json!({ "device": "pump-1", "message_id": "m", "outcome": "expired", "delivered_over": "mqtt" });
@@ -153,7 +168,12 @@ fn messages() -> Vec<Case> {
     protocol_free["protocol"] = "mqtt".into();
     vec![
         over_protocol("telemetry_received", telemetry(false)),
-        of_device("security_message_rejected", rejected),
+        (
+            "security_message_rejected",
+            json!({ "device": "pump-1", "reason": "AgentId" }),
+            json!({ "device": "pump-2", "reason": "AgentVersion" }),
+            hub(json!({ "security_message_rejected": rejected })),
+        ),
         of_device("cloud_to_device_enqueued", protocol_free),
         over_protocol("cloud_to_device_delivered", message()),
         of_device("cloud_to_device_completed", message()),
@@ -202,6 +222,7 @@ fn identities() -> Vec<Case> {
 fn management() -> Vec<Case> {
     let rule = json!({ "name": "plant", "action": "allow", "network": "10.0.0.0/8" });
     let rules = json!({ "default_action": "deny", "rules": [rule], "stated": true });
+    let solution = json!({ "name": "plant", "disabled": ["IoT_DiagnosticsMode"] });
     vec![
         of_name("certificate_written", json!({ "change": null })),
         of_name("certificate_deleted", json!({ "existed": true })),
@@ -213,6 +234,18 @@ fn management() -> Vec<Case> {
             json!({ "default_action": "allow", "allows": "10.0.0.0/9" }),
             hub(json!({ "network_rules_changed": rules })),
         ),
+        (
+            "security_solution_configured",
+            json!({ "name": "plant", "disabled": "diagnostics-logs" }),
+            json!({ "name": "mill", "disabled": "identical-credentials" }),
+            hub(json!({ "security_solution_configured": solution })),
+        ),
+        (
+            "security_solution_removed",
+            json!({ "name": "plant" }),
+            json!({ "name": "mill" }),
+            hub(json!({ "security_solution_removed": { "name": "plant" } })),
+        ),
     ]
 }
 
@@ -221,6 +254,7 @@ fn of_the_harness() -> Vec<Case> {
         "link": 0, "local": "10.42.0.2:50000", "remote": "203.0.113.66:1883", "standing": "sink",
     }});
     let feedback = json!({ "device": "pump-1", "message_id": "m", "outcome": "rejected" });
+    let notice = json!({ "device": "pump-1", "blob_path": "pump-1/a", "blob_bytes": 1 });
     let received = json!({
         "endpoint": "203.0.113.66:1883", "client_id": "bot", "topic": "loot", "payload_bytes": 1,
     });
@@ -236,6 +270,12 @@ fn of_the_harness() -> Vec<Case> {
             json!({ "device": "pump-1", "outcome": "rejected" }),
             json!({ "device": "pump-2", "outcome": "success" }),
             json!({ "harness": { "feedback_taken": feedback } }),
+        ),
+        (
+            "file_notification_taken",
+            json!({ "device": "pump-1" }),
+            json!({ "device": "pump-2" }),
+            json!({ "harness": { "file_notification_taken": notice } }),
         ),
         (
             "adversary_received",
@@ -310,6 +350,18 @@ fn each_matcher_of_the_schema_has_its_case() {
 }
 
 #[test]
+fn a_flow_of_no_stated_direction_matches_none() {
+    let flow = json!({
+        "protocol": "tcp", "local_address": "10.42.0.2", "local_port": 50_000, "bytes_in": 1, "bytes_out": 1,
+        "remote_address": "203.0.113.66", "remote_port": 1883, "direction": null,
+    });
+    let (name, .., entry) =
+        reported("flow_reported", json!({}), json!({}), json!({ "network_activity": [flow] }));
+    assert!(matches(&matcher(name, &json!({ "remote_port": 1883 })), &line(&entry)));
+    assert!(!matches(&matcher(name, &json!({ "remote_port": 1883, "direction": "out" })), &line(&entry)));
+}
+
+#[test]
 fn any_report_is_a_security_message_of_its_device() {
     for (name, .., entry) in reports() {
         for (device, meant) in [("pump-1", true), ("pump-2", false)] {
@@ -328,4 +380,18 @@ fn a_retransmission_is_no_telemetry_and_what_names_nobody_is_nobodys() {
     let refused = line(&hub(json!({ "service_operation_refused": call })));
     assert!(matches(&matcher("service_operation_refused", &json!({ "code": 403_000 })), &refused));
     assert!(!matches(&matcher("service_operation_refused", &json!({ "device": "pump-1" })), &refused));
+}
+
+#[test]
+fn what_is_no_answer_of_a_method_is_known_by_its_code() {
+    for (outcome, code) in [
+        (json!("device_offline"), 404_103),
+        (json!("timed_out"), 504_101),
+        (json!({ "connection_closed": { "code": 400_027 } }), 400_027),
+    ] {
+        let invoked = json!({ "device": "pump-1", "method": "stop", "outcome": outcome });
+        let invoked = line(&hub(json!({ "direct_method_invoked": invoked })));
+        let of = |code: u32| matcher("direct_method_invoked", &json!({ "code": code }));
+        assert!(matches(&of(code), &invoked) && !matches(&of(404_104), &invoked), "{code}");
+    }
 }

@@ -96,6 +96,8 @@ fn concerns(fold: &Fold, event: &HubEvent) -> bool {
             | HubEvent::DeviceRemoved { .. }
             | HubEvent::SecurityGroupConfigured { .. }
             | HubEvent::SecurityGroupRemoved { .. }
+            | HubEvent::SecuritySolutionConfigured { .. }
+            | HubEvent::SecuritySolutionRemoved { .. }
             | HubEvent::ProfileConfigured(_)
             | HubEvent::DefenderTuned(_)
     );

@@ -1,5 +1,7 @@
 //! What happens.
 
+use std::collections::BTreeSet;
+
 use super::{Lint, keys};
 use crate::node::Node;
 use crate::problem::Problem;
@@ -43,6 +45,7 @@ impl Lint<'_> {
                 "copy_key" => self.key_owner(step.body),
                 "network" => self.loss(step.body),
                 "put_certificate" => self.hub_certificate(step.body),
+                "verify_certificate" => self.signer(step.body),
                 "put_security_group" => {
                     self.group_source(step.body);
                     self.group(step.body.get("rules"));
@@ -78,6 +81,18 @@ impl Lint<'_> {
             && name != INVALID_CERTIFICATE
         {
             self.certificate(name, shown);
+        }
+    }
+
+    /// What signs a proof is an authority, and an authority is what issues other certificates.
+    fn signer(&mut self, step: &Node) {
+        let certificates = self.entries(&["certificates"]).iter();
+        let issuers = certificates.filter_map(|certificate| certificate.value.get("issued_by")?.text());
+        let issuers: BTreeSet<&str> = issuers.collect();
+        if let Some((name, shown)) = self.text(step, "signed_by")
+            && !issuers.contains(name)
+        {
+            self.unknown_name("certificate authority", name, &issuers, shown);
         }
     }
 

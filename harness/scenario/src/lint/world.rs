@@ -51,7 +51,8 @@ impl Lint<'_> {
                 self.certificate(issuer, shown);
             }
         }
-        for certificate in self.entries(&["hub", "certificates"]) {
+        let verified = self.entries(&["hub", "certificates"]).iter();
+        for certificate in verified.chain(self.entries(&["hub", "unverified_certificates"])) {
             if let Some(name) = certificate.value.text().filter(|_| self.report.is_sound(&certificate.value))
             {
                 self.certificate(name, certificate.value.range.clone());

@@ -8,6 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::format;
+use super::reported::{
+    ListeningMatch, LoginMatch, ProcessMatch, RecordedMatch, RejectedMatch, ReportedFlowMatch,
+};
 
 /// An event of the journal; fields that are absent match anything.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -33,15 +36,17 @@ pub enum EventMatch {
     /// The hub decoded a security message.
     SecurityMessageReceived(ByDevice),
     /// A message called itself a security message and did not decode.
-    SecurityMessageRejected(ByDevice),
+    SecurityMessageRejected(RejectedMatch),
     /// A security message reported a flow.
-    FlowReported(FlowMatch),
+    FlowReported(ReportedFlowMatch),
     /// A security message reported an attempt to sign in on the device.
     LoginReported(LoginMatch),
     /// A security message reported a started process.
     ProcessReported(ProcessMatch),
     /// A security message reported the ports that the device listens on.
     ListeningPortsReported(ListeningMatch),
+    /// A security message reported something that no detection judges.
+    SecurityEventReported(RecordedMatch),
     /// A twin was changed.
     TwinUpdated(TwinMatch),
     /// A twin was read by its device.
@@ -62,6 +67,8 @@ pub enum EventMatch {
     CloudToDeviceDeadLettered(DeadLetterMatch),
     /// The service was told what became of a cloud-to-device message.
     FeedbackTaken(FeedbackMatch),
+    /// The service was told of a completed file upload.
+    FileNotificationTaken(ByDevice),
     /// The service purged a device's queue.
     QueuePurged(ByDevice),
     /// A device completed a file upload.
@@ -80,6 +87,10 @@ pub enum EventMatch {
     DiagnosticSettingWritten(ByName),
     /// Somebody deleted a diagnostic setting of the hub, or tried to.
     DiagnosticSettingDeleted(ByName),
+    /// A security solution was created or changed.
+    SecuritySolutionConfigured(SolutionMatch),
+    /// A security solution was deleted.
+    SecuritySolutionRemoved(SolutionMatch),
     /// The hub's network rules were changed.
     NetworkRulesChanged(RulesMatch),
     /// Network truth: a device's connection to an address was established.
@@ -191,6 +202,19 @@ pub struct ByName {
     pub status: Option<u16>,
 }
 
+/// A security solution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SolutionMatch {
+    /// Its name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A recommendation that it switches off.
+    #[serde(default)]
+    #[schemars(schema_with = "format::recommendation")]
+    pub disabled: Option<String>,
+}
+
 /// Network rules.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -213,48 +237,6 @@ pub enum FilterAction {
     Allow,
     /// Keeps out.
     Deny,
-}
-
-/// An attempt to sign in on the device.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoginMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// The user.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// Whether it succeeded.
-    #[serde(default)]
-    pub success: Option<bool>,
-}
-
-/// A started process.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProcessMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// Path of the executable.
-    #[serde(default)]
-    pub executable: Option<String>,
-}
-
-/// Ports that a device listens on.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListeningMatch {
-    /// The device.
-    #[serde(default)]
-    #[schemars(schema_with = "format::device")]
-    pub device: Option<DeviceId>,
-    /// A port among them.
-    #[serde(default)]
-    pub port: Option<u16>,
 }
 
 /// A device identity.
@@ -484,6 +466,9 @@ pub struct MethodMatch {
     /// The status the device answered with.
     #[serde(default)]
     pub status: Option<i32>,
+    /// IoT Hub's code, where no answer came: `404103`, `504101`, `404104`, `400027`.
+    #[serde(default)]
+    pub code: Option<u32>,
 }
 
 /// A message that the adversary's broker received.

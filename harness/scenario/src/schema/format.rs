@@ -10,7 +10,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{NamesSpec, NetworksSpec, RangeSpec};
+use super::{NamesSpec, NetworksSpec, RangeSpec, Switch};
 use crate::attack;
 use crate::duration::Span;
 use crate::problem::Problem;
@@ -214,6 +214,17 @@ pub(super) fn alert(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn recommendation(_: &mut SchemaGenerator) -> Schema {
     word_of("recommendation", &registry::recommendations())
+}
+
+/// Maps recommendations to whether they are given.
+pub(super) fn recommendations(generator: &mut SchemaGenerator) -> Schema {
+    let names = word_of("recommendation", &registry::recommendations());
+    let switch = generator.subschema_for::<Switch>();
+    json_schema!({ "type": "object", "additionalProperties": switch, "propertyNames": names })
+}
+
+pub(super) fn solutions(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "additionalProperties": recommendations(generator) })
 }
 
 /// What a scenario may provoke: alerts and recommendations.

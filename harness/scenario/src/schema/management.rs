@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hilarm_model::DeviceId;
+use hilarm_model::{DeviceId, ModuleId};
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,12 +66,19 @@ pub struct PutCertificate {
     pub name: String,
     /// Name in `certificates`, or `invalid` for bytes that are none.
     pub certificate: String,
+    /// Whether it counts as verified at once, which is the default; else possession of its key is still to be proved.
+    #[serde(default = "yes")]
+    pub verified: bool,
     /// Who does it, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
     /// The ETag that the certificate must have, `*` for any; without it nothing is checked.
     #[serde(default)]
     pub if_match: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Deleting a certificate of the hub.
@@ -124,6 +131,20 @@ pub struct SetNetworkRules {
     /// Who does it, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
+}
+
+/// Replacing the hub's network rules by IP filters, the older model: whom no filter names is let in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetIpFilter {
+    /// Filters in order; the first that covers an address decides.
+    pub rules: Vec<NetworkRuleSpec>,
+    /// Who does it, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// The code of the refusal that is wanted, e.g. `403000`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
 }
 
 /// The hub's network rules.
@@ -186,6 +207,10 @@ pub struct RotateKey {
     /// The device.
     #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
+    /// One of the device's modules, for the module's key.
+    #[serde(default)]
+    #[schemars(schema_with = "format::module")]
+    pub module: Option<ModuleId>,
     /// Which key, the primary by default.
     #[serde(default)]
     pub key: KeySpec,

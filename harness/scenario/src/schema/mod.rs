@@ -5,14 +5,20 @@
 mod either;
 mod event;
 pub(crate) mod format;
+mod identity;
 mod management;
+mod reported;
+mod resource;
 mod rule;
 mod service;
 mod step;
 mod world;
 
 pub use event::*;
+pub use identity::*;
 pub use management::*;
+pub use reported::*;
+pub use resource::*;
 pub use rule::*;
 pub use service::*;
 pub use step::*;

@@ -4,7 +4,7 @@ use hilarm_model::{DeviceId, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{format, one};
+use super::{Disposition, format, one};
 use crate::duration::Span;
 
 /// A change of desired properties by the service.
@@ -56,6 +56,10 @@ pub struct InvokeMethod {
     /// The device.
     #[schemars(schema_with = "format::device")]
     pub device: DeviceId,
+    /// One of the device's modules, for the module's method.
+    #[serde(default)]
+    #[schemars(schema_with = "format::module")]
+    pub module: Option<ModuleId>,
     /// Name of the method.
     pub method: String,
     /// Payload, null by default.
@@ -122,10 +126,28 @@ pub enum Acknowledgement {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeFeedback {
+    /// What becomes of it, `complete` by default; what is given back is told again.
+    #[serde(default)]
+    pub disposition: Disposition,
     /// Who asks, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
     /// IoT Hub's code of the refusal that is wanted, e.g. `400004`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
+}
+
+/// Taking the notices of completed file uploads that wait.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeFileNotifications {
+    /// What becomes of each, `complete` by default; one that is given back is told again.
+    #[serde(default)]
+    pub disposition: Disposition,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `401002`; being served is an error then.
     #[serde(default)]
     pub refused: Option<u32>,
 }

@@ -7,9 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByService, CopyKey, DeleteCertificate, DeleteDiagnosticSetting, EventMatch, InvokeMethod,
-    LoadThreatIntelligence, PatchDesired, PatchTags, PutCertificate, PutDiagnosticSetting, PutSecurityGroup,
-    RotateKey, SendCloudToDevice, SetDevice, SetNetworkRules, TakeFeedback, format, one,
+    ByService, CopyKey, DeleteCertificate, DeleteDiagnosticSetting, DeleteResource, EventMatch,
+    GenerateVerificationCode, GetDevice, GetHub, GetResource, GetTwin, InvokeMethod, LoadThreatIntelligence,
+    ModuleByService, PatchDesired, PatchTags, PutCertificate, PutDevice, PutDiagnosticSetting,
+    PutHubProperties, PutSecurityGroup, RotateKey, SecuritySolutionSpec, SendCloudToDevice, SetDevice,
+    SetIpFilter, SetNetworkRules, TakeFeedback, TakeFileNotifications, VerifyCertificate, WriteTwin, format,
+    one,
 };
 use crate::duration::Span;
 
@@ -46,30 +49,70 @@ pub enum Step {
     InvokeMethod(InvokeMethod),
     /// The service sends cloud-to-device messages.
     SendCloudToDevice(SendCloudToDevice),
+    /// The service writes tags and desired properties of a twin.
+    WriteTwin(WriteTwin),
+    /// The service reads a twin; the step fails when the answer is another.
+    GetTwin(GetTwin),
+    /// The service takes the notices of completed file uploads that wait for it; none is no error.
+    TakeFileNotifications(TakeFileNotifications),
     /// The service takes the feedback on cloud-to-device messages that waits for it; none is no error.
     TakeFeedback(TakeFeedback),
     /// The service drops every message that waits for a device.
     PurgeQueue(ByService),
     /// The service enables or disables a device.
     SetDevice(SetDevice),
+    /// The service creates a device's identity, or replaces its credentials.
+    PutDevice(PutDevice),
+    /// The service reads a device's identity; the step fails when the answer is another.
+    GetDevice(GetDevice),
     /// The service deletes a device's identity.
     DeleteDevice(ByService),
+    /// The service creates a module's identity.
+    PutModule(ModuleByService),
+    /// The service deletes a module's identity with its twin.
+    DeleteModule(ModuleByService),
     /// A key of a device is replaced.
     RotateKey(RotateKey),
     /// A device is given the key of another one.
     CopyKey(CopyKey),
     /// Somebody writes a certificate of the hub, or tries to.
     PutCertificate(PutCertificate),
+    /// Somebody has the hub generate the code that a verification certificate must name.
+    GenerateVerificationCode(GenerateVerificationCode),
+    /// Somebody proves possession of a certificate's key, or tries to.
+    VerifyCertificate(VerifyCertificate),
+    /// Somebody reads a certificate of the hub; the step fails when the answer is another.
+    GetCertificate(GetResource),
     /// Somebody deletes a certificate of the hub, or tries to.
     DeleteCertificate(DeleteCertificate),
     /// Somebody writes a diagnostic setting of the hub, or tries to.
     PutDiagnosticSetting(PutDiagnosticSetting),
+    /// Somebody reads a diagnostic setting of the hub; the step fails when the answer is another.
+    GetDiagnosticSetting(GetResource),
     /// Somebody deletes a diagnostic setting of the hub, or tries to.
     DeleteDiagnosticSetting(DeleteDiagnosticSetting),
     /// Somebody replaces the hub's network rules, or tries to.
     SetNetworkRules(SetNetworkRules),
+    /// Somebody replaces the hub's network rules by IP filters, the older model.
+    SetIpFilter(SetIpFilter),
+    /// Somebody changes how the hub keeps and tells of messages and uploads.
+    PutHubProperties(PutHubProperties),
+    /// Somebody reads the hub's properties; the step fails when the answer is another.
+    GetHub(GetHub),
     /// A security group is created or replaced.
     PutSecurityGroup(PutSecurityGroup),
+    /// Somebody reads a security group; the step fails when the answer is another.
+    GetSecurityGroup(GetResource),
+    /// A security group is deleted.
+    DeleteSecurityGroup(DeleteResource),
+    /// A security solution is created or replaced.
+    PutSecuritySolution(SecuritySolutionSpec),
+    /// A security solution is changed as far as the step states it.
+    PatchSecuritySolution(SecuritySolutionSpec),
+    /// Somebody reads a security solution; the step fails when the answer is another.
+    GetSecuritySolution(GetResource),
+    /// A security solution is deleted.
+    DeleteSecuritySolution(DeleteResource),
     /// The threat-intelligence list is replaced.
     LoadThreatIntelligence(LoadThreatIntelligence),
     /// Everything lives on for this long.

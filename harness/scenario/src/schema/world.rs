@@ -7,7 +7,7 @@ use hilarm_model::{DeviceId, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KeySpec, NetworkRulesSpec, RuleSpec, format};
+use super::{KeySpec, NetworkRulesSpec, RuleSpec, Switch, format};
 use crate::duration::Span;
 
 /// A device of the scenario.
@@ -24,6 +24,9 @@ pub struct DeviceSpec {
     /// Its twin tag `SecurityGroup`; `default` when absent.
     #[serde(default)]
     pub security_group: Option<String>,
+    /// Whether the hub knows it from the beginning, which is the default; else `put_device` creates it.
+    #[serde(default = "registered")]
+    pub registered: bool,
     /// Its modules, each with a key of its own.
     #[serde(default)]
     #[schemars(schema_with = "format::modules")]
@@ -34,6 +37,10 @@ pub struct DeviceSpec {
     /// The Defender micro agent on the device.
     #[serde(default)]
     pub agent: AgentSpec,
+}
+
+fn registered() -> bool {
+    true
 }
 
 /// How a device authenticates.
@@ -152,6 +159,19 @@ pub struct HubSpec {
     /// Certificates of the hub by their name there; each names one of `certificates`.
     #[serde(default)]
     pub certificates: BTreeMap<String, String>,
+    /// Certificates of the hub, as `certificates`, of which possession of the key is still to be proved.
+    #[serde(default)]
+    pub unverified_certificates: BTreeMap<String, String>,
+    /// Security solutions by their name, each with the recommendations that it switches on or off.
+    #[serde(default)]
+    #[schemars(schema_with = "format::solutions")]
+    pub security_solutions: BTreeMap<String, BTreeMap<String, Switch>>,
+    /// IoT Hub's operation throttles; none by default.
+    #[serde(default)]
+    pub throttling: Option<ThrottlingSpec>,
+    /// How many messages of 4 KiB the hub takes a day by UTC; not counted by default. An S1 unit has 400000.
+    #[serde(default)]
+    pub daily_messages: Option<u64>,
     /// Diagnostic settings by their name with the log categories that each enables; `audit` with
     /// `Connections` and `DeviceIdentityOperations` by default.
     #[serde(default)]
@@ -159,6 +179,21 @@ pub struct HubSpec {
     /// Network rules; by default nobody comes in from outside the device network.
     #[serde(default)]
     pub network_rules: Option<NetworkRulesSpec>,
+}
+
+/// IoT Hub's operation throttles.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThrottlingSpec {
+    /// S1 units of the hub.
+    #[schemars(range(min = 1))]
+    pub units: u32,
+    /// So much of its rate an operation may be ahead at once, 1m by default.
+    #[serde(default = "Span::one_minute")]
+    pub burst: Span,
+    /// How far behind its rate an operation's queue may be before the hub refuses, 1m by default.
+    #[serde(default = "Span::one_minute")]
+    pub queue: Span,
 }
 
 /// How the defender treats what Azure cannot do or does not document.

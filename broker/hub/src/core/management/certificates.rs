@@ -1,6 +1,9 @@
 //! Certificates of the hub (`.../certificates/{name}`): adding, replacing, verifying and deleting, guarded
 //! by ETags. Verified ones are the authorities that devices' chains may lead to. Every write and deletion
 //! is a fact, the failed ones too.
+//!
+//! Decided, because Microsoft documents nothing about it: an authority that has expired or is not valid yet is taken
+//! and verified like any other. Chains that lead to it are refused (`auth::x509`).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,8 +1,9 @@
 //! Security solutions (`Microsoft.Security/iotSecuritySolutions`): which recommendations are wanted. They are
-//! checked, completed and kept; nothing of the hub depends on them.
+//! checked, completed and kept, and what they switch off is a fact; nothing of the hub depends on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use hilarm_model::{HubEvent, Now};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -99,6 +100,14 @@ fn complete(mut json: Value) -> Result<Value, HubError> {
     Ok(Value::Object(properties))
 }
 
+/// The recommendation types that completed properties switch off.
+fn disabled(properties: &Value) -> BTreeSet<String> {
+    let all_off = properties["status"] == "Disabled";
+    let each = properties["recommendationsConfiguration"].as_array().into_iter().flatten();
+    let off = each.filter(|one| all_off || one["status"] == "Disabled");
+    off.filter_map(|one| one["recommendationType"].as_str()).map(str::to_owned).collect()
+}
+
 fn check_words(properties: &Map<String, Value>) -> Result<(), HubError> {
     for (key, words) in WORDS {
         let known = |value: &Value| value.as_str().is_some_and(|word| words.contains(&word));
@@ -119,10 +128,36 @@ impl Core {
         &mut self,
         name: &str,
         json: Value,
+        now: Now,
     ) -> Result<ServiceReply, HubError> {
         let properties = complete(json)?;
+        let disabled = disabled(&properties);
         let existed = self.management.security_solutions.insert(name.to_owned(), properties).is_some();
+        self.record(HubEvent::SecuritySolutionConfigured { name: name.to_owned(), disabled }, now);
         self.security_solution_reply(name, written(existed))
+    }
+
+    /// Changes what the body states, and of the recommendations those that it names.
+    pub(in crate::core) fn patch_security_solution(
+        &mut self,
+        name: &str,
+        json: &Value,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let known = self.management.security_solutions.get(name);
+        let mut properties = known.cloned().ok_or_else(|| HubError::ResourceNotFound(name.to_owned()))?;
+        let stated = json.get("properties").and_then(Value::as_object);
+        let stated = stated.ok_or_else(|| HubError::ArgumentInvalid("properties is no object".into()))?;
+        for (key, value) in stated {
+            match (key.as_str(), properties.get_mut(key), value) {
+                // Of two about the same type the later one holds.
+                ("recommendationsConfiguration", Some(Value::Array(known)), Value::Array(stated)) => {
+                    known.extend(stated.iter().cloned());
+                }
+                _ => properties[key] = value.clone(),
+            }
+        }
+        self.put_security_solution(name, json!({ "properties": properties }), now)
     }
 
     pub(in crate::core) fn security_solution_reply(
@@ -140,7 +175,11 @@ impl Core {
         Ok(answer(status, json!({ "id": id, "name": name, "type": kind, "properties": properties })))
     }
 
-    pub(in crate::core) fn delete_security_solution(&mut self, name: &str) -> ServiceReply {
-        deleted(self.management.security_solutions.remove(name).is_some())
+    pub(in crate::core) fn delete_security_solution(&mut self, name: &str, now: Now) -> ServiceReply {
+        let existed = self.management.security_solutions.remove(name).is_some();
+        if existed {
+            self.record(HubEvent::SecuritySolutionRemoved { name: name.to_owned() }, now);
+        }
+        deleted(existed)
     }
 }

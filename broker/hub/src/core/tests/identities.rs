@@ -86,7 +86,7 @@ fn what_is_to_be_created_must_not_exist() {
     };
     let create = |byte| ServiceRequest::CreateDevice {
         device: device(),
-        authentication: sas(byte),
+        authentication: Some(sas(byte)),
         security_group: None,
     };
     let create_module =

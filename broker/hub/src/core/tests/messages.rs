@@ -3,7 +3,7 @@
 use hilarm_model::DeadLetter;
 
 use super::*;
-use crate::service::{Feedback, FeedbackOutcome, ReceivedCloudToDevice, Settlement};
+use crate::service::{Feedback, FeedbackOutcome, ReceivedCloudToDevice, Settlement, Told};
 
 fn send_with(core: &mut Core, message_id: &str, acknowledgement: &str) -> Result<ServiceReply, HubError> {
     let request = ServiceRequest::SendCloudToDevice {
@@ -39,10 +39,13 @@ fn purge(core: &mut Core) -> ServiceReply {
 }
 
 fn feedback(core: &mut Core, now: Now) -> Vec<(String, FeedbackOutcome)> {
-    let Ok(ServiceReply::Feedback(feedback)) = core.service(ServiceRequest::TakeFeedback, now) else {
+    let Ok(ServiceReply::Feedback(told)) = core.service(ServiceRequest::ReceiveFeedback, now) else {
         panic!()
     };
-    feedback.into_iter().map(|Feedback { message_id, outcome, .. }| (message_id, outcome)).collect()
+    let Some(Told { lock, items }) = told else { return Vec::new() };
+    let complete = ServiceRequest::SettleFeedback { lock, settlement: Settlement::Complete };
+    core.service(complete, now).unwrap();
+    items.into_iter().map(|Feedback { message_id, outcome, .. }| (message_id, outcome)).collect()
 }
 
 fn dead(message_id: &str, outcome: DeadLetter, delivered_over: Option<Protocol>) -> HubEvent {

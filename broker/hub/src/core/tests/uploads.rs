@@ -1,7 +1,7 @@
 //! File uploads from grant to completion.
 
 use super::*;
-use crate::service::{BlobWrite, FileNotification, UploadGrant};
+use crate::service::{BlobWrite, FileNotification, Settlement, Told, UploadGrant};
 
 fn begin(core: &mut Core, now: Now) -> Result<UploadGrant, HubError> {
     let request = ServiceRequest::BeginFileUpload { device: device(), blob: "logs/a.txt".into() };
@@ -23,6 +23,13 @@ fn complete(core: &mut Core, grant: &UploadGrant, success: bool, now: Now) -> Re
     core.service(request, now).map(drop).map_err(|why| why.code())
 }
 
+fn receive(core: &mut Core, seconds: u64) -> Option<Told<FileNotification>> {
+    match core.service(ServiceRequest::ReceiveFileNotification, at(seconds)) {
+        Ok(ServiceReply::FileNotification(told)) => told,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_blob_is_put_where_it_was_granted_and_its_completion_is_a_fact() {
     let mut core = core();
@@ -40,8 +47,14 @@ fn a_blob_is_put_where_it_was_granted_and_its_completion_is_a_fact() {
     assert_eq!(facts(&mut core), [completed]);
     let notification =
         FileNotification { device: device(), blob_path: grant.blob_path, blob_bytes: 120, at: at(2).unix };
-    let taken = core.service(ServiceRequest::TakeFileNotifications, at(3));
-    assert_eq!(taken, Ok(ServiceReply::FileNotifications(vec![notification])));
+    let told = receive(&mut core, 3).unwrap();
+    assert_eq!(told.items, [notification]);
+    assert_eq!(receive(&mut core, 3), None, "it is locked");
+    let settle = |settlement| ServiceRequest::SettleFileNotification { lock: told.lock.clone(), settlement };
+    assert_eq!(core.service(settle(Settlement::Reject), at(3)).unwrap_err().code(), 400_004);
+    core.service(settle(Settlement::Complete), at(3)).unwrap();
+    assert_eq!(core.service(settle(Settlement::Complete), at(3)).unwrap_err().code(), 412_002);
+    assert_eq!(receive(&mut core, 100), None);
 }
 
 #[test]

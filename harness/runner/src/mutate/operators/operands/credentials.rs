@@ -57,6 +57,8 @@ pub(super) const MALFORMED: &[Operand] = operands! {
             mistake(refused, is_malformed_name, &RefusalCause::CredentialMissing),
         "an unknown protocol level is unauthorized":
             mistake(refused, is_unknown_level, &RefusalCause::CredentialMissing),
+        "a throttled connection is unauthorized":
+            mistake(refused, is_throttled, &RefusalCause::CredentialMissing),
     }
 };
 
@@ -140,6 +142,10 @@ fn foreign_certificate() -> RefusalCause {
 
 fn is_malformed_name(cause: &RefusalCause) -> bool {
     matches!(cause, RefusalCause::UserNameMalformed { .. })
+}
+
+fn is_throttled(cause: &RefusalCause) -> bool {
+    matches!(cause, RefusalCause::Throttled)
 }
 
 fn is_unknown_level(cause: &RefusalCause) -> bool {
