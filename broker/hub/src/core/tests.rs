@@ -6,6 +6,7 @@ mod messages;
 mod metering;
 mod refusals;
 mod rights;
+mod security;
 mod twins;
 mod uploads;
 
