@@ -3,37 +3,69 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use hilarm_model::Flow;
+use hilarm_model::{Flow, FlowProtocol};
 
-/// A set of connections: protocol, local address and port, remote address and port. An IPv4-mapped IPv6
-/// address is the IPv4 address.
+/// Remote address and port, local address and port, protocol. An IPv4-mapped IPv6 address is the IPv4 address.
+type Connection = (IpAddr, u16, IpAddr, u16, FlowProtocol);
+
+/// Distinct connections that are counted; beyond, the count stays.
+const CONNECTIONS_MAX: usize = 65_536;
+
+/// A set of connections. A device has a few in a window, between IPv4 addresses: these are kept in one line of
+/// a cache, and any others elsewhere.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Connections {
-    /// Between IPv4 addresses: remote address, local address, ports and protocol in one number. Most are.
-    v4: BTreeSet<u128>,
-    /// Remote address, local address, ports and protocol of the others.
-    others: BTreeSet<(IpAddr, IpAddr, u64)>,
+    /// Ordinal of their window; 0 of none.
+    pub(crate) ordinal: u32,
+    few: [Option<Packed>; 2],
+    others: BTreeSet<Connection>,
+}
+
+/// A connection between IPv4 addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed {
+    remote: u32,
+    local: u32,
+    remote_port: u16,
+    local_port: u16,
+    protocol: FlowProtocol,
 }
 
 impl Connections {
-    /// Takes in the connection of a flow; answers whether it is new.
-    pub(crate) fn insert(&mut self, flow: &Flow) -> bool {
-        let ports =
-            u64::from(flow.local_port) << 24 | u64::from(flow.remote_port) << 8 | flow.protocol as u64;
-        match (flow.remote_address.to_canonical(), flow.local_address.to_canonical()) {
-            (IpAddr::V4(remote), IpAddr::V4(local)) => {
-                let addresses = u128::from(remote.to_bits()) << 32 | u128::from(local.to_bits());
-                self.v4.insert(addresses << 40 | u128::from(ports))
-            }
-            (remote, local) => self.others.insert((remote, local, ports)),
-        }
+    /// Of the window with this ordinal, none so far.
+    pub(crate) fn of(ordinal: u32) -> Self {
+        Self { ordinal, ..Self::default() }
     }
-}
 
-#[cfg(test)]
-impl Connections {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.v4.is_empty() && self.others.is_empty()
+    /// Takes in the connection of a flow; answers whether it is new, and there was room for it.
+    pub(crate) fn insert(&mut self, flow: &Flow) -> bool {
+        let (remote, local) = (flow.remote_address.to_canonical(), flow.local_address.to_canonical());
+        let &Flow { remote_port, local_port, protocol, .. } = flow;
+        if let (IpAddr::V4(remote), IpAddr::V4(local)) = (remote, local) {
+            let (remote, local) = (remote.to_bits(), local.to_bits());
+            let packed = Packed { remote, local, remote_port, local_port, protocol };
+            for place in &mut self.few {
+                match place {
+                    Some(known) if *known == packed => return false,
+                    Some(_) => (),
+                    None => {
+                        *place = Some(packed);
+                        return true;
+                    }
+                }
+            }
+        }
+        self.len() < CONNECTIONS_MAX && self.others.insert((remote, remote_port, local, local_port, protocol))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.few.iter().flatten().count() + self.others.len()
+    }
+
+    /// Whether not all of them are in the line.
+    pub(crate) fn are_many(&self) -> bool {
+        !self.others.is_empty()
     }
 }
 
@@ -71,6 +103,16 @@ mod tests {
         }
         for flow in v4.iter().chain(&v6).chain(&mixed) {
             assert!(!connections.insert(flow), "{flow:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_has_one_line_of_a_cache() {
+        assert_eq!((size_of::<Connections>(), align_of::<Connections>()), (64, 64));
+        let mut connections = Connections::default();
+        for (number, many) in [(1, false), (2, false), (3, true)] {
+            assert!(connections.insert(&Flow { local_port: number, ..flow("198.51.100.7", 1, 1) }));
+            assert_eq!(connections.are_many(), many);
         }
     }
 

@@ -1,8 +1,8 @@
 //! One range rule of one security group, as one detection counts it: the counts of its current window.
 //!
 //! Counts lie side by side at the place that each device has in the group. A count carries the ordinal of its
-//! window, so that a new window costs nothing: the counts of the one before are void. Connections are kept as
-//! long as their window is current.
+//! window, so that a new window costs nothing: the counts of the one before are void. So are its connections,
+//! and what they took beyond a fixed place for each device is freed.
 
 use std::sync::Arc;
 
@@ -14,9 +14,6 @@ use crate::ledger::{AlertIndex, Ledger};
 use crate::ranges::GroupIndex;
 use crate::rule::Rule;
 use crate::window::Window;
-
-/// Distinct connections of a device that one window counts; beyond, the count stays.
-const CONNECTIONS_MAX: u64 = 65_536;
 
 /// A device's place among the counts of its group; it keeps the place when it leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,10 +48,10 @@ pub(crate) struct Gauge {
     ordinal: u32,
     /// By place; those of other windows are void.
     tallies: Vec<Tally>,
-    /// Counted in the current window, by place; where connections are counted.
+    /// By place, where connections are counted; those of other windows are void.
     connections: Vec<Connections>,
-    /// The places that have any.
-    connected: Vec<Place>,
+    /// The places that have many in the current window.
+    crowded: Vec<Place>,
     /// Broken maximums of the scheduled window.
     pub(crate) breaches: Vec<(Place, AlertIndex)>,
     /// The window whose close is on the agenda.
@@ -72,7 +69,7 @@ impl Gauge {
             ordinal: 0,
             tallies: Vec::new(),
             connections: Vec::new(),
-            connected: Vec::new(),
+            crowded: Vec::new(),
             breaches: Vec::new(),
             scheduled: None,
         }
@@ -85,7 +82,7 @@ impl Gauge {
             _ => {
                 // A journal has no four thousand million records.
                 self.ordinal = self.ordinal.wrapping_add(1);
-                self.disconnect();
+                self.disperse();
                 *self.current.insert(Window::holding(at, origin, self.rule.window()))
             }
         }
@@ -105,35 +102,40 @@ impl Gauge {
         Some(u64::from(tally.count))
     }
 
-    /// Whether the connection is the first of its kind in the current window, and is to be counted.
-    pub(crate) fn is_new(&mut self, place: Place, flow: &Flow) -> bool {
-        let so_far = self.so_far(place);
-        if so_far == 0 {
-            self.connected.push(place);
+    /// One more at this place if the connection is the first of its kind in the current window; the count so far,
+    /// `None` when it is not, or there is no room for more.
+    pub(crate) fn connect(&mut self, place: Place, flow: &Flow) -> Option<u64> {
+        if self.connections.len() <= place.0 as usize {
+            self.connections.resize_with(place.0 as usize + 1, Connections::default);
         }
-        let place = place.0 as usize;
-        if self.connections.len() <= place {
-            self.connections.resize_with(place + 1, Connections::default);
+        let connections = &mut self.connections[place.0 as usize];
+        if connections.ordinal != self.ordinal {
+            *connections = Connections::of(self.ordinal);
         }
-        so_far < CONNECTIONS_MAX && self.connections[place].insert(flow)
+        let were_many = connections.are_many();
+        let is_new = connections.insert(flow);
+        if connections.are_many() && !were_many {
+            self.crowded.push(place);
+        }
+        is_new.then_some(connections.len() as u64)
     }
 
-    /// Forgets the connections of the window that was current: each is forgotten once, whatever the places.
-    fn disconnect(&mut self) {
-        for place in self.connected.drain(..) {
+    /// Frees what a few devices with many connections took in the window that was current.
+    fn disperse(&mut self) {
+        for place in self.crowded.drain(..) {
             self.connections[place.0 as usize] = Connections::default();
         }
     }
 
     /// What was counted at this place in this window.
     pub(crate) fn counted(&self, place: Place, window: Window) -> u64 {
-        let is_current = self.current.is_some_and(|current| current.number == window.number);
-        if is_current { self.so_far(place) } else { 0 }
-    }
-
-    fn so_far(&self, place: Place) -> u64 {
+        if self.current.is_none_or(|current| current.number != window.number) {
+            return 0;
+        }
         let tally = self.tallies.get(place.0 as usize).filter(|tally| tally.ordinal == self.ordinal);
-        tally.map_or(0, |tally| tally.count.into())
+        let connections =
+            self.connections.get(place.0 as usize).filter(|known| known.ordinal == self.ordinal);
+        tally.map_or(0, |tally| tally.count.into()) + connections.map_or(0, |known| known.len() as u64)
     }
 
     /// The window is over: its counts are final.
@@ -147,7 +149,7 @@ impl Gauge {
     pub(crate) fn clear(&mut self) {
         self.tallies = Vec::new();
         self.connections = Vec::new();
-        self.connected = Vec::new();
+        self.crowded = Vec::new();
     }
 
     pub(crate) fn breach(&self, side: Side, group: &str, window: Window, count: u64) -> RangeBreach {
@@ -185,9 +187,8 @@ mod tests {
         Flow { local_port: number as u16, remote_port: (number >> 16) as u16, ..flow("198.51.100.7", 1, 1) }
     }
 
-    /// Counts the connection if it is new, as range rules do.
     fn connects(gauge: &mut Gauge, number: u64) -> bool {
-        gauge.is_new(PLACE, &connection(number)) && gauge.count(PLACE).is_some()
+        gauge.connect(PLACE, &connection(number)).is_some()
     }
 
     #[test]
@@ -198,20 +199,30 @@ mod tests {
         assert_eq!(gauge.counted(PLACE, first), 2);
         let second = gauge.window(ORIGIN + Duration::from_secs(60), ORIGIN);
         assert_eq!((gauge.counted(PLACE, first), gauge.counted(PLACE, second)), (0, 0));
-        assert!(gauge.connections.iter().all(Connections::is_empty) && gauge.connected.is_empty());
         assert!(connects(&mut gauge, 1));
         assert_eq!(gauge.counted(PLACE, second), 1);
+    }
+
+    #[test]
+    fn what_many_connections_took_is_freed_when_their_window_is_over() {
+        let mut gauge = gauge();
+        gauge.window(ORIGIN, ORIGIN);
+        assert!((0..50).all(|number| connects(&mut gauge, number)));
+        assert!(gauge.connections[3].are_many());
+        gauge.window(ORIGIN + Duration::from_secs(60), ORIGIN);
+        assert!(gauge.connections.iter().all(|connections| !connections.are_many()));
+        assert!((0..50).all(|number| connects(&mut gauge, number)));
     }
 
     #[test]
     fn the_connections_of_a_device_are_bounded_and_those_of_another_are_not_its_own() {
         let mut gauge = gauge();
         let window = gauge.window(ORIGIN, ORIGIN);
-        for number in 0..CONNECTIONS_MAX {
-            assert!(connects(&mut gauge, number));
+        for number in 0..65_536 {
+            assert_eq!(gauge.connect(PLACE, &connection(number)), Some(number + 1));
         }
-        assert!(!connects(&mut gauge, CONNECTIONS_MAX));
-        assert_eq!(gauge.counted(PLACE, window), CONNECTIONS_MAX);
-        assert!(gauge.is_new(Place(0), &connection(0)));
+        assert!(!connects(&mut gauge, 65_536));
+        assert_eq!(gauge.counted(PLACE, window), 65_536);
+        assert_eq!(gauge.connect(Place(0), &connection(0)), Some(1));
     }
 }

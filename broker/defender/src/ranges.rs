@@ -195,12 +195,11 @@ impl Ranges {
         let Some(gauge_index) = group.gauges[slot] else { return };
         let gauge = &mut self.gauges[gauge_index.0 as usize];
         let window = gauge.window(position.at, origin);
-        if let Unit::Connection(flow) = unit
-            && !gauge.is_new(place, flow)
-        {
-            return;
-        }
-        let Some(count) = gauge.count(place) else { return };
+        let count = match unit {
+            Unit::Connection(flow) => gauge.connect(place, flow),
+            Unit::Event | Unit::Claim => gauge.count(place),
+        };
+        let Some(count) = count else { return };
         // Only the first one beyond: an alert is raised once a window.
         if gauge.rule.max().checked_add(1) != Some(count) {
             return;

@@ -7,6 +7,8 @@
 mod reading;
 mod registry;
 mod resources;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::collections::BTreeMap;

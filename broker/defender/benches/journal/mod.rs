@@ -1,18 +1,20 @@
 //! The journal that the benches fold: devices with every range rule of their group on.
 //!
-//! Telemetry mostly, each device sends about twice a minute; besides, everything that a rule counts, agent
-//! reports of four flows among it, from ports that change, as those of real clients do. Nothing raises an alert:
-//! the ranges are wide, but for one with a minimum, so that every window close looks at every device. A threat
-//! list of ten thousand networks is loaded.
+//! Kinds of event have the shares that they have in the journals of all scenarios with their controls, the
+//! configuration at their beginning and refused logins, which raise alerts, left out. Nothing raises an alert:
+//! the ranges are wide, but for one with a minimum, so that every window close looks at every device. As there, a
+//! report mostly names one flow, of a connection that is known, and a device connects from a new port about every
+//! twentieth event. A threat list of ten thousand networks is loaded.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hilarm_defender::Defender;
 use hilarm_model::{
-    AgentIdentity, ConnectionId, DeviceId, Flow, FlowProtocol, HubEvent, HubRecord, Login, MethodOutcome,
-    ModuleId, Operation, Protocol, RangeRule, RangeRuleType, RegisteredAuthentication, SecurityEvent,
-    SecurityGroup, SecurityPayload, ThreatList, Timestamp, TlsVersion, TwinSection, UsedAuthentication,
+    AgentIdentity, CloseReason, ConnectionId, DeadLetter, DeviceId, Flow, FlowProtocol, HubEvent, HubRecord,
+    Login, MethodOutcome, ModuleId, Operation, Protocol, RangeRule, RangeRuleType, RegisteredAuthentication,
+    SecurityEvent, SecurityGroup, SecurityPayload, SystemInformation, ThreatList, Timestamp, TlsVersion,
+    TwinSection, UsedAuthentication,
 };
 use ipnet::{IpNet, Ipv4Net};
 
@@ -20,6 +22,10 @@ use ipnet::{IpNet, Ipv4Net};
 pub(crate) const T0: Timestamp = Timestamp::from_secs(1_767_225_600);
 /// Time between two events of one device.
 const PACE: Duration = Duration::from_secs(30);
+/// From one device to the next: coprime to their number, it visits all of them, in no friendly order.
+pub(crate) const STRIDE: usize = 7_919;
+/// Events of a device from one connection to the next.
+const ROUNDS_CONNECTED: usize = 20;
 
 pub(crate) fn device(number: usize) -> DeviceId {
     DeviceId::new(format!("plant-7-pump-{number:06}")).expect("a valid id")
@@ -58,8 +64,7 @@ pub(crate) fn journal(devices: usize, events: std::ops::Range<usize>) -> impl It
     let between = PACE / u32::try_from(devices).expect("few enough devices");
     events.map(move |number| HubRecord {
         at: T0 + between * u32::try_from(number).expect("few enough events"),
-        // A stride that is coprime to the number of devices visits all of them, in no friendly order.
-        event: event(number, device(number * 7_919 % devices)),
+        event: event(number, number / devices, device(number * STRIDE % devices)),
     })
 }
 
@@ -67,32 +72,48 @@ fn telemetry(device: DeviceId, protocol: Protocol) -> HubEvent {
     HubEvent::TelemetryReceived { device, module: None, protocol, payload_bytes: 128, duplicate: false }
 }
 
-fn event(number: usize, device: DeviceId) -> HubEvent {
+/// The event of this number, by a device that caused this many before. Of 97 in a row each is another one; 97 is coprime to the numbers of devices, so that each device sees all.
+fn event(number: usize, round: usize, device: DeviceId) -> HubEvent {
     let (protocol, message_id) = (Protocol::Mqtt, format!("message-{number}"));
     match number % 97 {
-        0..3 => accepted(number, device),
-        3..6 => HubEvent::TwinRead { device, module: None },
-        6..11 => report(number, device, activity(number)),
-        11 => report(number, device, failed_login()),
-        12..14 => HubEvent::CloudToDeviceEnqueued { device, message_id, protocol: Some(protocol) },
-        14..16 => HubEvent::CloudToDeviceDelivered { device, message_id, protocol },
-        16 => HubEvent::CloudToDeviceRejected { device, message_id, protocol: Protocol::Https },
-        17 => HubEvent::DirectMethodInvoked {
+        0..37 => report(number, device, [activity(round)]),
+        37..42 => report(number, device, [activity(round), SecurityPayload::Heartbeat, system_information()]),
+        42 => report(number, device, [failed_login()]),
+        43..69 => telemetry(device, protocol),
+        69..71 => telemetry(device, Protocol::Https),
+        71..76 => accepted(number, device),
+        76..81 => closed(number, device),
+        81..85 => HubEvent::CloudToDeviceEnqueued { device, message_id, protocol: Some(protocol) },
+        85..87 => HubEvent::CloudToDeviceDelivered { device, message_id, protocol },
+        87 => HubEvent::CloudToDeviceCompleted { device, message_id },
+        88 => HubEvent::CloudToDeviceRejected { device, message_id, protocol: Protocol::Https },
+        89 => HubEvent::CloudToDeviceDeadLettered {
+            device,
+            message_id,
+            outcome: DeadLetter::Expired,
+            delivered_over: Some(protocol),
+        },
+        90 => HubEvent::DirectMethodInvoked {
             device,
             method: "reboot".into(),
             outcome: MethodOutcome::Answered { status: 200 },
         },
-        18 => HubEvent::TwinUpdated {
+        91 => HubEvent::TwinUpdated {
             device,
             module: Some(ModuleId::new("agent").expect("a valid id")),
             section: TwinSection::Reported,
             version: number as u64,
         },
-        19 => HubEvent::FileUploadCompleted { device, blob: "log".into(), blob_bytes: 4096, success: true },
-        20 => HubEvent::QueuePurged { device, messages: 0 },
-        21 => HubEvent::OperationRefused { device, operation: Operation::Request { line: "GET /".into() } },
-        22..32 => telemetry(device, Protocol::Https),
-        _ => telemetry(device, protocol),
+        92 => HubEvent::TwinRead { device, module: None },
+        93 => HubEvent::FileUploadCompleted { device, blob: "log".into(), blob_bytes: 4096, success: true },
+        94 => HubEvent::QueuePurged { device, messages: 0 },
+        95 => HubEvent::OperationRefused { device, operation: Operation::Request { line: "GET /".into() } },
+        _ => HubEvent::ServiceOperationRefused {
+            device: Some(device),
+            operation: "direct method".into(),
+            caller: "reader".into(),
+            code: 401_003,
+        },
     }
 }
 
@@ -109,32 +130,45 @@ fn accepted(number: usize, device: DeviceId) -> HubEvent {
     }
 }
 
-fn report(number: usize, device: DeviceId, payload: SecurityPayload) -> HubEvent {
+fn closed(number: usize, device: DeviceId) -> HubEvent {
+    let connection = ConnectionId(number as u64);
+    HubEvent::ConnectionClosed { connection, device: Some(device), reason: CloseReason::Disconnected }
+}
+
+fn report(number: usize, device: DeviceId, payloads: impl IntoIterator<Item = SecurityPayload>) -> HubEvent {
+    let event = |payload| SecurityEvent {
+        id: format!("{number:032x}"),
+        agent_time: 1_767_225_600,
+        collection_interval_s: Some(10),
+        payload,
+    };
     HubEvent::SecurityMessageReceived {
         device,
         module: None,
         agent: AgentIdentity { id: "defender-iot-micro-agent".into(), version: "3.5.4".into() },
-        events: vec![SecurityEvent {
-            id: format!("{number:032x}"),
-            agent_time: 1_767_225_600,
-            collection_interval_s: Some(10),
-            payload,
-        }],
+        events: payloads.into_iter().map(event).collect(),
     }
 }
 
-fn activity(number: usize) -> SecurityPayload {
-    let flow = |host: u8| Flow {
+fn activity(round: usize) -> SecurityPayload {
+    SecurityPayload::NetworkActivity(vec![Flow {
         protocol: FlowProtocol::Tcp,
         local_address: IpAddr::from([10, 42, 0, 2]),
-        local_port: 49_152 + (number % 10_007) as u16,
-        remote_address: IpAddr::from([10, 77, 0, host]),
+        local_port: 49_152 + (round / ROUNDS_CONNECTED % 10_007) as u16,
+        remote_address: IpAddr::from([10, 77, 0, 10]),
         remote_port: 8_883,
         bytes_in: 1_000,
         bytes_out: 2_000,
         direction: None,
-    };
-    SecurityPayload::NetworkActivity((10..14).map(flow).collect())
+    }])
+}
+
+fn system_information() -> SecurityPayload {
+    SecurityPayload::SystemInformation(SystemInformation {
+        os_info: "Embassy 0.7".into(),
+        kernel_info: "none".into(),
+        hw_info: "mps2-an385".into(),
+    })
 }
 
 fn failed_login() -> SecurityPayload {

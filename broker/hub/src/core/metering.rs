@@ -33,6 +33,11 @@ impl Metering {
 }
 
 impl Core {
+    /// Whether any limit is on.
+    pub(super) fn is_metering(&self) -> bool {
+        self.config.throttling.is_some() || self.config.daily_messages_max.is_some()
+    }
+
     /// Whether the hub takes one more operation of a kind: neither its throttle nor the quota of the day is used up.
     pub(crate) fn admit(&mut self, kind: Throttled, bytes: usize, now: Now) -> Result<(), HubError> {
         if let Some(limits) = self.config.throttling

@@ -47,7 +47,8 @@ impl Core {
         request: ServiceRequest,
         now: Now,
     ) -> Result<ServiceReply, HubError> {
-        let Some((kind, bytes)) = metered(&request) else { return self.carry_out(caller, request, now) };
+        let metered = self.is_metering().then(|| metered(&request)).flatten();
+        let Some((kind, bytes)) = metered else { return self.carry_out(caller, request, now) };
         self.admit(kind, bytes, now)?;
         let reply = self.carry_out(caller, request, now)?;
         if let Some(bytes) = charged(kind, bytes, &reply) {

@@ -6,6 +6,7 @@ mod messages;
 mod metering;
 mod refusals;
 mod rights;
+mod security;
 mod twins;
 mod uploads;
 
@@ -336,5 +337,5 @@ fn a_certificate_authority_must_be_a_certificate() {
     let put = ServiceRequest::PutCertificateAuthority { name: "plant".into(), der: b"noise".to_vec() };
     assert_eq!(core.service(put, at(0)).unwrap_err().code(), 400_004);
     let delete = ServiceRequest::DeleteCertificateAuthority { name: "plant".into() };
-    assert_eq!(core.service(delete, at(0)).unwrap_err().code(), 404_002);
+    assert_eq!(core.service(delete, at(0)).unwrap_err().code(), 404_008);
 }

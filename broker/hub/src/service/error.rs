@@ -56,8 +56,8 @@ pub enum HubError {
     /// 404010: no such module.
     #[error("ErrorCode:ModuleNotFound;{0}")]
     ModuleNotFound(ModuleId),
-    /// 404002: no such certificate.
-    #[error("ErrorCode:IotHubNotFound;{0}")]
+    /// 404008: no such certificate.
+    #[error("ErrorCode:CertificateNotFound;{0}")]
     CertificateNotFound(String),
     /// 404000: no such resource of the management plane.
     #[error("ResourceNotFound: {0}")]
@@ -109,7 +109,7 @@ impl HubError {
             Self::DeviceMaximumActiveFileUploadLimitExceeded(_) => 403_006,
             Self::ResourceNotFound(_) => 404_000,
             Self::DeviceNotFound(_) => 404_001,
-            Self::CertificateNotFound(_) => 404_002,
+            Self::CertificateNotFound(_) => 404_008,
             Self::ModuleNotFound(_) => 404_010,
             Self::DeviceNotOnline(_) => 404_103,
             Self::DeviceConnectionClosedRemotely(_) => 404_104,

@@ -17,7 +17,7 @@ pub struct GenerateVerificationCode {
     /// Who does it, in `callers`; the owner when absent.
     #[serde(default)]
     pub caller: Option<String>,
-    /// The code of the refusal that is wanted, e.g. `404002`; being served is an error then.
+    /// The code of the refusal that is wanted, e.g. `404008`; being served is an error then.
     #[serde(default)]
     pub refused: Option<u32>,
 }
