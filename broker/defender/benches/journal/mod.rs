@@ -61,11 +61,16 @@ fn every_range_rule() -> SecurityGroup {
 
 /// As many records of this many devices, the next ones of each at its pace.
 pub(crate) fn journal(devices: usize, events: std::ops::Range<usize>) -> impl Iterator<Item = HubRecord> {
-    let between = PACE / u32::try_from(devices).expect("few enough devices");
     events.map(move |number| HubRecord {
-        at: T0 + between * u32::try_from(number).expect("few enough events"),
+        at: at(devices, number),
         event: event(number, number / devices, device(number * STRIDE % devices)),
     })
+}
+
+/// When so many devices cause the event of this number.
+pub(crate) fn at(devices: usize, number: usize) -> Timestamp {
+    let between = PACE / u32::try_from(devices).expect("few enough devices");
+    T0 + between * u32::try_from(number).expect("few enough events")
 }
 
 fn telemetry(device: DeviceId, protocol: Protocol) -> HubEvent {
@@ -135,7 +140,11 @@ fn closed(number: usize, device: DeviceId) -> HubEvent {
     HubEvent::ConnectionClosed { connection, device: Some(device), reason: CloseReason::Disconnected }
 }
 
-fn report(number: usize, device: DeviceId, payloads: impl IntoIterator<Item = SecurityPayload>) -> HubEvent {
+pub(crate) fn report(
+    number: usize,
+    device: DeviceId,
+    payloads: impl IntoIterator<Item = SecurityPayload>,
+) -> HubEvent {
     let event = |payload| SecurityEvent {
         id: format!("{number:032x}"),
         agent_time: 1_767_225_600,
@@ -151,16 +160,21 @@ fn report(number: usize, device: DeviceId, payloads: impl IntoIterator<Item = Se
 }
 
 fn activity(round: usize) -> SecurityPayload {
-    SecurityPayload::NetworkActivity(vec![Flow {
+    SecurityPayload::NetworkActivity(vec![flow(49_152 + (round / ROUNDS_CONNECTED % 10_007) as u16)])
+}
+
+/// A flow of a connection from this port.
+pub(crate) fn flow(local_port: u16) -> Flow {
+    Flow {
         protocol: FlowProtocol::Tcp,
         local_address: IpAddr::from([10, 42, 0, 2]),
-        local_port: 49_152 + (round / ROUNDS_CONNECTED % 10_007) as u16,
+        local_port,
         remote_address: IpAddr::from([10, 77, 0, 10]),
         remote_port: 8_883,
         bytes_in: 1_000,
         bytes_out: 2_000,
         direction: None,
-    }])
+    }
 }
 
 fn system_information() -> SecurityPayload {
