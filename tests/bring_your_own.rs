@@ -76,7 +76,7 @@ fn scenario_case(
     let name = format!("{}::{}", board.id, file.id);
     let reason = lacking(&file.scenario, &board);
     case(name, reason, elf, move |elf| {
-        let runs = Trial { snapshots: Some(&snapshots), ..trial(&file, &board, elf) }.run();
+        let runs = Trial { snapshots: Some(&snapshots), ..trial(&file, &board, elf, &Pool::default()) }.run();
         // A control that only granted time can place is skipped, and says so.
         must_pass(&file, runs, |run| matches!(run.verdict, Verdict::Pass | Verdict::Skipped))
     })
@@ -96,8 +96,8 @@ fn case(
     TestCase::test(name, move || ask(&elf?)).with_ignored_flag(reason.is_some())
 }
 
-fn trial<'a>(file: &'a ScenarioFile, board: &'a Board, elf: &'a Elf) -> Trial<'a> {
-    Trial { file, board, elf: Some(elf), seed: None, folder: None, snapshots: None, pool: &Pool::default() }
+fn trial<'a>(file: &'a ScenarioFile, board: &'a Board, elf: &'a Elf, pool: &'a Pool) -> Trial<'a> {
+    Trial { file, board, elf: Some(elf), seed: None, folder: None, snapshots: None, pool }
 }
 
 fn must_pass(
@@ -115,7 +115,7 @@ fn must_pass(
 fn heard_of(board: &Board, elf: &Elf, folder: Option<PathBuf>) -> Result<Option<PathBuf>, Failed> {
     let file = hilarm_runner::read_scenario("heard-of", Path::new("heard-of.yaml"), HEARD_OF);
     let file = file.map_err(|errors| errors.to_string())?;
-    let runs = Trial { folder, ..trial(&file, board, elf) }.run();
+    let runs = Trial { folder, ..trial(&file, board, elf, &Pool::default()) }.run();
     let journal = runs.first().and_then(|main| main.folder.clone());
     must_pass(&file, runs, |run| run.verdict == Verdict::Pass)?;
     Ok(journal)
@@ -127,7 +127,7 @@ fn sound_firmware_is_not_blamed(board: &Board, _: &Elf) -> Result<(), Failed> {
     let elf = Elf::open(&root().join(SOUND_IMAGE), "")?;
     let files = scenarios_of(&root().join(PROJECT));
     let file = files.iter().find(|file| file.id == "token-outlives-its-expiry").ok_or("no such scenario")?;
-    let runs = trial(file, board, &elf).run();
+    let runs = trial(file, board, &elf, &Pool::default()).run();
     let main = runs.first().ok_or("it did not run")?;
     if main.alerts.is_empty() && main.findings.iter().any(|finding| finding.message.contains("seen 0 of 1")) {
         return Ok(());

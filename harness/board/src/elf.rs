@@ -7,6 +7,11 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSymbol, elf};
 use sha2::{Digest, Sha256};
 
+/// What our firmware calls its count of boots since power-on; wiped where a board is kept, because a run begins with a
+/// device that has just been switched on.
+pub(crate) const BOOTS_SYMBOL: &str = "HILARM_BOOTS";
+pub(crate) const BOOTS_BYTES: usize = 8;
+
 /// A checked firmware image.
 #[derive(Clone, Debug)]
 pub struct Elf {
@@ -171,6 +176,7 @@ mod tests {
         bytes[..4].copy_from_slice(b"\x7FELF");
         bytes[4] = class;
         bytes[5] = 1;
+        bytes[6] = 1;
         bytes[18..20].copy_from_slice(&machine.to_le_bytes());
         bytes
     }
@@ -206,7 +212,7 @@ mod tests {
         put(44, 2); // e_phnum
         for (at, held) in [(HEADER, 5), (HEADER + 32, 0)] {
             put(at, elf::PT_LOAD);
-            put(at + 4, 116); // p_offset
+            put(at + 4, (HEADER + 2 * 32) as u32); // p_offset
             put(at + 8, 0x2000_0000); // p_vaddr
             put(at + 12, 0x1000); // p_paddr
             put(at + 16, held); // p_filesz
@@ -217,7 +223,7 @@ mod tests {
         std::fs::write(file.path(), &image).unwrap();
         let elf = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
         assert_eq!(elf.loaded().unwrap(), [(0x1000, b"hello".to_vec())]);
-        image.truncate(118);
+        image.truncate(image.len() - 3);
         std::fs::write(file.path(), &image).unwrap();
         let error = elf.loaded().unwrap_err().to_string();
         assert!(error.contains("beyond its end"), "{error}");

@@ -22,6 +22,7 @@ use super::session::{Held, ProbeSession, Watch};
 use super::vitals::{VitalSigns, Vitals};
 use super::{LogLine, ProbeError, candidates, reset};
 use crate::autopsy::LastGiven;
+use crate::elf::{BOOTS_BYTES, BOOTS_SYMBOL};
 use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, conduit, drain};
 use crate::{Board, ChipRegister, Elf, LinkVia, LocalUnit, ProbeSpec, ResetKind, SerialAddress, SerialWire};
 
@@ -32,9 +33,6 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(10);
 /// For erasing, writing and reading back a whole image over a slow wire.
 const FLASH_LIMIT: Duration = Duration::from_secs(120);
 
-/// Counts boots since power-on; wiped, because a run begins with a device that has just been switched on.
-const BOOTS_SYMBOL: &str = "HILARM_BOOTS";
-const BOOTS_BYTES: usize = 8;
 /// A word that the firmware's executor counts up.
 const HEARTBEAT_SYMBOL: &str = "HILARM_HEARTBEAT";
 

@@ -15,15 +15,13 @@ use super::QemuError;
 use super::monitor::Monitor;
 use super::process::{CABLE, QemuProcess, paths};
 use super::version::{check_version, qemu_binary};
+use crate::elf::{BOOTS_BYTES, BOOTS_SYMBOL};
 use crate::foreign::{Written, written};
 use crate::linked::readiness::wait;
 use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, drain};
 use crate::{Board, Elf, LinkVia, QemuSpec, SerialAddress, SerialWire};
 
 const BOOT_POLL: Duration = Duration::from_millis(20);
-/// Counts boots since power-on; wiped, because a life begins with a device that has just been switched on.
-pub(crate) const BOOTS_SYMBOL: &str = "HILARM_BOOTS";
-pub(crate) const BOOTS_BYTES: usize = 8;
 
 /// A QEMU between two lives.
 #[derive(Debug)]
@@ -129,9 +127,9 @@ impl Machine {
         Ok((device, stay))
     }
 
-    /// Whether its QEMU runs, as far as is known without asking it anything.
-    pub(super) fn is_alive(&mut self) -> bool {
-        self.parts.host.trouble().is_none()
+    /// Whether its QEMU is still there. It is asked: that a process was killed a moment ago shows later.
+    pub(super) fn answers(&mut self) -> bool {
+        self.stay.stub.read_memory(0, size_of::<u32>()).is_ok()
     }
 
     pub(super) fn is_of(&self, kind: &Kind) -> bool {

@@ -34,12 +34,17 @@ impl QemuPool {
         self.idle().push(machine);
     }
 
-    /// One of this kind that still runs.
+    /// One of this kind that is still there.
     fn take(&self, kind: &Kind) -> Option<Machine> {
-        let mut idle = self.idle();
-        idle.retain_mut(Machine::is_alive);
-        let at = idle.iter().position(|machine| machine.is_of(kind))?;
-        Some(idle.swap_remove(at))
+        loop {
+            let mut idle = self.idle();
+            let at = idle.iter().position(|machine| machine.is_of(kind))?;
+            let mut machine = idle.swap_remove(at);
+            drop(idle);
+            if machine.answers() {
+                return Some(machine);
+            }
+        }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Machine>> {

@@ -141,9 +141,6 @@ impl QemuProcess {
 
 impl Host for QemuProcess {
     fn trouble(&mut self) -> Option<DeviceFault> {
-        if let Some(status) = self.exit_status() {
-            return Some(self.exited(status));
-        }
         let console = self.console_tail();
         let (_, message) = console.split_once(PANIC)?;
         Some(DeviceFault::Panicked { message: message.lines().next().unwrap_or_default().to_owned() })
