@@ -7,7 +7,7 @@ use hilarm_board::Board;
 use hilarm_scenario::parse;
 
 use crate::trial::Trial;
-use crate::{RunResult, Verdict};
+use crate::{Pool, RunResult, Verdict};
 
 const WORLD: &str = r#"schema: 1
 name: x
@@ -31,8 +31,9 @@ fn run(steps: &str) -> RunResult {
     let file = parse("benign/x", Path::new("x.yaml"), &text).unwrap_or_else(|errors| panic!("{errors}"));
     let sim =
         Board::parse("sim", "schema: 1\nname: x\nbackend: sim\ncapabilities: [virtual-time]\n").unwrap();
+    let pool = &Pool::default();
     let trial =
-        Trial { file: &file, board: &sim, elf: None, seed: None, folder: None, snapshots: None, pool: None };
+        Trial { file: &file, board: &sim, elf: None, seed: None, folder: None, snapshots: None, pool };
     trial.run().into_iter().next().unwrap()
 }
 
