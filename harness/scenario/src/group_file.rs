@@ -8,6 +8,7 @@ use hilarm_model::{AllowList, SecurityGroup};
 
 use crate::duration::Span;
 use crate::error::Report;
+use crate::lint::services_not_allowed;
 use crate::node::Node;
 use crate::problem::Problem;
 use crate::registry;
@@ -20,7 +21,7 @@ pub type ReadGroup<'a> = dyn FnMut(&str) -> Result<SecurityGroup, String> + 'a;
 /// The groups that a scenario takes from files, by their path in it.
 pub(crate) type Groups = BTreeMap<String, SecurityGroup>;
 
-/// Reads every file that the scenario names, each once.
+/// Reads every file that the scenario names, each once, and holds what it says against the virtual network.
 pub(crate) fn read(root: &Node, reader: &mut ReadGroup<'_>, report: &mut Report) -> Groups {
     let mut groups = Groups::new();
     for (path, range) in named(root) {
@@ -28,7 +29,13 @@ pub(crate) fn read(root: &Node, reader: &mut ReadGroup<'_>, report: &mut Report)
             continue;
         }
         match reader(path) {
-            Ok(group) => drop(groups.insert(path.to_owned(), group)),
+            Ok(group) => {
+                let missing = services_not_allowed(&group);
+                if !missing.is_empty() {
+                    report.add(range, Problem::AllowListLacks { missing });
+                }
+                groups.insert(path.to_owned(), group);
+            }
             Err(why) => report.add(range, Problem::GroupFile { why }),
         }
     }
@@ -143,6 +150,28 @@ expect: {}
         let errors = parse_with_files("x", "x.yaml", SOURCE, &mut reader).unwrap_err();
         let [error] = errors.errors() else { panic!("{errors}") };
         assert_eq!((error.to_string().as_str(), error.position.line), ("groups/other.json:3:9: no", 9));
+    }
+
+    #[test]
+    fn an_allow_list_in_a_file_that_forgets_a_service_is_an_error_at_its_path() {
+        let listing = |networks: &[&str]| {
+            let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+            let list = AllowList::Networks(networks);
+            let rule = AllowRuleType::ConnectionToIpNotAllowed;
+            SecurityGroup { allow_lists: [(rule, list)].into(), ..SecurityGroup::default() }
+        };
+        let errors = |networks: &[&str]| -> Vec<(String, usize)> {
+            let parsed = parse_with_files("x", "x.yaml", SOURCE, &mut |_| Ok(listing(networks)));
+            let errors = parsed.err().map(|errors| errors.errors().to_vec()).unwrap_or_default();
+            errors.iter().map(|error| (error.to_string(), error.position.line)).collect()
+        };
+        for allowed in [&["10.77.0.0/24", "10.42.0.0/24"][..], &["0.0.0.0/0", "10.77.0.10/32"], &[]] {
+            assert_eq!(errors(allowed), [], "{allowed:?}");
+        }
+        let found = errors(&["10.77.0.10/32", "10.77.0.123/32", "10.42.0.1/32"]);
+        assert_eq!(found.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [6, 9]);
+        assert!(found.iter().all(|(text, _)| text.contains("the name server (10.77.0.53)")), "{found:?}");
+        assert!(found.iter().all(|(text, _)| !text.contains("10.77.0.10")), "{found:?}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::problem::Problem;
 use crate::suggest::Suggestion;
 
 pub use world::SERVICES;
+pub(crate) use world::services_not_allowed;
 
 /// Reports everything that keeps a file of that id from being a scenario that proves something.
 pub(crate) fn check(id: &str, root: &Node, report: &mut Report) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
-use hilarm_model::{InvalidRange, RangeRule};
+use hilarm_model::{AllowList, AllowRuleType, InvalidRange, RangeRule, SecurityGroup};
 use ipnet::IpNet;
 
 use super::{Lint, at, keys};
@@ -27,6 +27,20 @@ pub const SERVICES: [(&str, Ipv4Addr); 4] = [
 
 /// The group of devices whose twin names none.
 const DEFAULT_GROUP: &str = "default";
+
+/// The services of the virtual network that these rules, read from a file, would make suspect.
+pub(crate) fn services_not_allowed(group: &SecurityGroup) -> Vec<String> {
+    match group.allow_lists.get(&AllowRuleType::ConnectionToIpNotAllowed) {
+        Some(AllowList::Networks(networks)) if !networks.is_empty() => services_outside(networks),
+        _ => Vec::new(),
+    }
+}
+
+fn services_outside(networks: &[IpNet]) -> Vec<String> {
+    let left_out = |address: Ipv4Addr| !networks.iter().any(|network| network.contains(&IpAddr::V4(address)));
+    let missing = SERVICES.iter().filter(|(_, address)| left_out(*address));
+    missing.map(|(name, address)| format!("{name} ({address})")).collect()
+}
 
 impl Lint<'_> {
     pub(super) fn world(&mut self) {
@@ -146,10 +160,7 @@ impl Lint<'_> {
         let Some(listed) = rule.get("networks").filter(|listed| !listed.items().is_empty()) else { return };
         let networks: Vec<IpNet> =
             listed.items().iter().filter_map(|item| format::network(item.text()?)).collect();
-        let left_out =
-            |address: &Ipv4Addr| !networks.iter().any(|network| network.contains(&IpAddr::V4(*address)));
-        let missing = SERVICES.iter().filter(|(_, address)| left_out(address));
-        let missing: Vec<String> = missing.map(|(name, address)| format!("{name} ({address})")).collect();
+        let missing = services_outside(&networks);
         if !missing.is_empty() {
             self.report.add(listed.range.clone(), Problem::AllowListLacks { missing });
         }
