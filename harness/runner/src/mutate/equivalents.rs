@@ -55,6 +55,11 @@ pub(super) const ALL: &[(&str, &str, &str)] = &[
     ),
     ("ip-filter-large-range", "DefenderTuned is not seen", "no scenario tunes the defender"),
     (
+        "range rules",
+        "events before monitoring starts count",
+        "devices boot when monitoring has started: what comes before is configuration, and counts nowhere",
+    ),
+    (
         "file-uploads",
         "failed uploads count",
         "the storage takes every file for which the hub gave leave in time",

@@ -46,7 +46,11 @@ struct Refolded {
 fn refold(case: &Case, fold: &Fold) -> Refolded {
     let mut defender = Defender::with_rules(fold.rules.iter().cloned());
     let mut ordinals = Vec::new();
-    for (ordinal, record) in case.records.iter().enumerate() {
+    let records = match fold.reading {
+        Some(reading) => Cow::Owned(reading(&case.records)),
+        None => Cow::Borrowed(&case.records),
+    };
+    for (ordinal, record) in records.iter().enumerate() {
         if concerns(fold, &record.event) {
             ordinals.push(ordinal as u64);
             defender.handle(&shifted(fold, record));

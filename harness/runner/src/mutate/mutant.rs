@@ -9,6 +9,9 @@ use hilarm_model::{HubEvent, HubRecord};
 /// A change of what a rule gets to see. A rule compares, so a shifted operand is a shifted comparison.
 pub(super) type Shift = Arc<dyn Fn(&mut HubRecord) + Send + Sync>;
 
+/// A run taken for another one.
+pub(super) type Reading = fn(&[HubRecord]) -> Vec<HubRecord>;
+
 /// One changed rule.
 pub(super) struct Mutant {
     /// The row of the catalogue, or the hub's table of checks.
@@ -37,6 +40,8 @@ pub(super) struct Fold {
     pub(super) rules: Vec<Rule>,
     /// What they see in place of the events, if not the events themselves.
     pub(super) shift: Option<Shift>,
+    /// What they take the run for, if not for what it was; as many records.
+    pub(super) reading: Option<Reading>,
     /// What they do not see at all.
     pub(super) blind_to: Option<EventKind>,
     /// What becomes of their recommendations.
@@ -52,7 +57,8 @@ impl Fold {
     /// The rules themselves.
     pub(super) fn of_all(rules: &[Rule]) -> Self {
         let replaced = rules.iter().map(|rule| rule.detection.slug).collect();
-        Self { replaced, rules: rules.to_vec(), shift: None, blind_to: None, recommending: |_| () }
+        let rules = rules.to_vec();
+        Self { replaced, rules, shift: None, reading: None, blind_to: None, recommending: |_| () }
     }
 
     /// With changed rules.
@@ -69,6 +75,12 @@ impl Fold {
     /// With changed records.
     pub(super) fn shifted(mut self, shift: impl Fn(&mut HubRecord) + Send + Sync + 'static) -> Self {
         self.shift = Some(Arc::new(shift));
+        self
+    }
+
+    /// With another run.
+    pub(super) fn reading(mut self, run: Reading) -> Self {
+        self.reading = Some(run);
         self
     }
 

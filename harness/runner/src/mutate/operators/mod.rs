@@ -12,6 +12,7 @@ mod lists;
 mod operands;
 mod postures;
 mod ranges;
+mod runs;
 
 use hilarm_defender::Rule;
 
@@ -25,7 +26,7 @@ const OF_ROWS: [OfRow; 6] =
     [fields::mutants, kinds::mutants, ranges::mutants, lists::mutants, operands::mutants, postures::mutants];
 
 /// The operators on what rows share.
-const OF_ALL: [OfAll; 2] = [fields::of_all, ranges::of_all];
+const OF_ALL: [OfAll; 3] = [fields::of_all, ranges::of_all, runs::of_all];
 
 /// Every mutant of these rows, and of the hub's authentication.
 pub(super) fn mutants(rows: &[Rule]) -> Vec<Mutant> {
