@@ -45,10 +45,11 @@ impl Connections {
         if let (IpAddr::V4(remote), IpAddr::V4(local)) = (remote, local) {
             let (remote, local) = (remote.to_bits(), local.to_bits());
             let packed = Packed { remote, local, remote_port, local_port, protocol };
-            for place in &mut self.few {
+            for (taken, place) in self.few.iter_mut().enumerate() {
                 match place {
                     Some(known) if *known == packed => return false,
                     Some(_) => (),
+                    None if taken + self.others.len() >= CONNECTIONS_MAX => return false,
                     None => {
                         *place = Some(packed);
                         return true;
@@ -59,6 +60,7 @@ impl Connections {
         self.len() < CONNECTIONS_MAX && self.others.insert((remote, remote_port, local, local_port, protocol))
     }
 
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.few.iter().flatten().count() + self.others.len()
     }
@@ -114,6 +116,17 @@ mod tests {
             assert!(connections.insert(&Flow { local_port: number, ..flow("198.51.100.7", 1, 1) }));
             assert_eq!(connections.are_many(), many);
         }
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_whatever_their_addresses() {
+        let numbered = |number: usize| Flow { local_port: number as u16, ..flow("2001:db8::7", 1, 1) };
+        let mut connections = Connections::default();
+        assert!((0..CONNECTIONS_MAX - 1).all(|number| connections.insert(&numbered(number))));
+        assert!(connections.insert(&flow("198.51.100.7", 1, 1)));
+        assert!(!connections.insert(&flow("198.51.100.8", 1, 1)));
+        assert!(!connections.insert(&numbered(CONNECTIONS_MAX - 1)));
+        assert_eq!(connections.len(), CONNECTIONS_MAX);
     }
 
     #[test]
