@@ -53,7 +53,6 @@ pub(super) const ALL: &[(&str, &str, &str)] = &[
         "ports on which the device listens do not matter",
         "nothing connects to a device, and none connects from a port on which it listens",
     ),
-    ("ip-filter-large-range", "DefenderTuned is not seen", "no scenario tunes the defender"),
     (
         "range rules",
         "events before monitoring starts count",

@@ -52,6 +52,7 @@ pub(super) fn kind(step: &Step) -> &'static str {
         Step::SetNetworkRules(_) => "set_network_rules",
         Step::PutSecurityGroup(_) => "put_security_group",
         Step::LoadThreatIntelligence(_) => "load_threat_intelligence",
+        Step::TuneDefender(_) => "tune_defender",
         Step::RunFor(_) => "run_for",
         Step::Advance(_) => "advance",
         Step::WaitFor(_) => "wait_for",

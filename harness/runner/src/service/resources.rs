@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use hilarm_defender::detection;
 use hilarm_hub::{ManagedReply, ServiceReply, ServiceRequest};
 use hilarm_link::X509Credential;
-use hilarm_model::{FilterRule, NetworkRules, ThreatList};
+use hilarm_model::{FilterRule, NetworkRules, ThreatList, Tuning};
 use hilarm_scenario::{
     FilterAction, NetworkRuleSpec, PutCertificate, PutHubProperties, SecuritySolutionSpec, SetIpFilter, Step,
-    Switch, TellingSpec, VerifyCertificate,
+    Switch, TellingSpec, TuneDefender, VerifyCertificate,
 };
 use serde_json::{Map, Value, json};
 
@@ -51,9 +51,20 @@ pub(super) fn asked(step: Step) -> Result<Result<Asked, Step>, String> {
         Step::LoadThreatIntelligence(load) => {
             (None, None, ServiceRequest::LoadThreatList(ThreatList { networks: load.networks }))
         }
+        Step::TuneDefender(tune) => (None, None, ServiceRequest::TuneDefender(tuning(tune))),
         step => return Ok(Err(step)),
     };
     Ok(Ok(Asked { by, refused, request }))
+}
+
+fn tuning(tune: TuneDefender) -> Tuning {
+    let default = Tuning::default();
+    Tuning {
+        include_device_twins: tune.include_device_twins.unwrap_or(default.include_device_twins),
+        allowed_network_addresses_max: tune
+            .allowed_network_addresses_max
+            .unwrap_or(default.allowed_network_addresses_max),
+    }
 }
 
 /// Steps whose refusal is a fact like their success.

@@ -200,6 +200,18 @@ pub struct LoadThreatIntelligence {
     pub networks: Vec<IpNet>,
 }
 
+/// Turning the knobs of the defender that Azure turns itself; what is absent has its default.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TuneDefender {
+    /// Updates of device twins count like those of module twins; `false` when absent.
+    #[serde(default)]
+    pub include_device_twins: Option<bool>,
+    /// An allowed network of more IPv4 addresses than this is too large; 65536 when absent.
+    #[serde(default)]
+    pub allowed_network_addresses_max: Option<u64>,
+}
+
 /// Replacing a key of a device by a fresh one, of which the device hears nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

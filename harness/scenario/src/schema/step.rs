@@ -11,8 +11,8 @@ use super::{
     GenerateVerificationCode, GetDevice, GetHub, GetResource, GetTwin, InvokeMethod, LoadThreatIntelligence,
     ModuleByService, PatchDesired, PatchTags, PutCertificate, PutDevice, PutDiagnosticSetting,
     PutHubProperties, PutSecurityGroup, RotateKey, SecuritySolutionSpec, SendCloudToDevice, SetDevice,
-    SetIpFilter, SetNetworkRules, TakeFeedback, TakeFileNotifications, VerifyCertificate, WriteTwin, format,
-    one,
+    SetIpFilter, SetNetworkRules, TakeFeedback, TakeFileNotifications, TuneDefender, VerifyCertificate,
+    WriteTwin, format, one,
 };
 use crate::duration::Span;
 
@@ -115,6 +115,8 @@ pub enum Step {
     DeleteSecuritySolution(DeleteResource),
     /// The threat-intelligence list is replaced.
     LoadThreatIntelligence(LoadThreatIntelligence),
+    /// The defender is tuned.
+    TuneDefender(TuneDefender),
     /// Everything lives on for this long.
     RunFor(Span),
     /// The calendar jumps; monotonic time stays.
