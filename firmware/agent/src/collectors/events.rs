@@ -72,8 +72,11 @@ impl EventCollector {
 #[derive(Default)]
 struct Slot {
     timer: Timer,
-    /// What was told last, of a collector that tells changes.
+    /// What was told last, of a collector that tells changes, or how things stood at boot; nothing when what was told
+    /// may have been lost.
     told: Option<Payload>,
+    /// Whether a collector that tells changes has told any.
+    has_told: bool,
 }
 
 impl Slot {
@@ -88,11 +91,20 @@ impl Slot {
                 let worth_telling = asked || self.told.as_ref() != Some(&payload);
                 worth_telling.then(|| {
                     self.told = Some(payload.clone());
+                    self.has_told = true;
                     payload
                 })
             }
         };
         payload.map(|payload| Happening { at_s: now.unix_s(), payload }).into_iter().collect()
+    }
+
+    /// The queue lost events, and what was told may be among them: the next collection tells it once more. Who has
+    /// told nothing has lost nothing.
+    fn doubt(&mut self) {
+        if self.has_told {
+            self.told = None;
+        }
     }
 }
 
@@ -121,6 +133,7 @@ impl Events {
 
     /// Collects what is due.
     pub(super) fn collect(&mut self, device: &mut Device, now: Now) {
+        let mut has_lost = false;
         for (slot, collector) in self.slots.iter_mut().zip(&COLLECTORS) {
             if !slot.timer.is_due(collector.interval_s(&device.schedule), now) {
                 continue;
@@ -130,8 +143,12 @@ impl Events {
                 device.state.statistics.collected(priority);
                 for lost in self.queue.push(happening.at_s, happening.payload, priority) {
                     device.state.statistics.dropped(lost);
+                    has_lost = true;
                 }
             }
+        }
+        if has_lost {
+            self.slots.iter_mut().for_each(Slot::doubt);
         }
     }
 
@@ -264,13 +281,49 @@ mod tests {
         assert_eq!(collected, [1, 6]);
     }
 
+    /// Far more logins than the queue holds.
+    fn flood_the_queue(world: &mut World) {
+        let args = [crate::testing::int("attempts", 2000), crate::testing::int("interval_ms", 500)];
+        world.run_behaviour("guess-passwords", &args).unwrap();
+        world.run_for_s(1200);
+    }
+
+    #[test]
+    fn a_change_that_a_flood_of_logins_drove_out_of_the_queue_is_told_all_the_same() {
+        let mut world = World::connected();
+        world.run_for_s(100);
+        world.command(hilarm_link::Command::Disconnect).unwrap();
+        world.run_behaviour("weaken-firewall", &[]).unwrap();
+        world.run_for_s(100);
+        flood_the_queue(&mut world);
+        world.connect();
+        world.run_for_s(100);
+        let rules = world.security_events("FirewallConfiguration");
+        assert!(!rules.is_empty() && rules.iter().all(|rule| rule["Enabled"] == false), "{rules:?}");
+        assert!(!told(&world).contains("LocalUsers"), "nobody touched the users");
+    }
+
+    #[test]
+    fn a_return_to_the_state_at_boot_is_told_though_a_flood_of_logins_drove_it_out_of_the_queue() {
+        let mut world = World::connected();
+        world.run_behaviour("weaken-firewall", &[]).unwrap();
+        world.run_for_s(100);
+        world.command(hilarm_link::Command::Disconnect).unwrap();
+        world.stop_behaviour("weaken-firewall").unwrap();
+        world.run_for_s(100);
+        flood_the_queue(&mut world);
+        world.connect();
+        world.run_for_s(100);
+        let rules = world.security_events("FirewallConfiguration");
+        let enabled: Vec<_> = rules.iter().map(|rule| &rule["Enabled"]).collect();
+        assert_eq!((enabled.first(), enabled.last()), (Some(&&false.into()), Some(&&true.into())));
+    }
+
     #[test]
     fn losses_of_a_long_time_without_a_connection_are_told_unasked() {
         let mut world = World::connected();
         world.command(hilarm_link::Command::Disconnect).unwrap();
-        let args = [crate::testing::int("attempts", 2000), crate::testing::int("interval_ms", 500)];
-        world.run_behaviour("guess-passwords", &args).unwrap();
-        world.run_for_s(1200);
+        flood_the_queue(&mut world);
         world.connect();
         world.run_for_s(10);
         let queues = world.security_events("DroppedEventsStatistics");
