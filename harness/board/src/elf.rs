@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSymbol, elf};
@@ -17,7 +18,8 @@ pub(crate) const BOOTS_BYTES: usize = 8;
 pub struct Elf {
     path: PathBuf,
     sha256: String,
-    stamp: Stamp,
+    /// Where it was settled when it was opened.
+    stamp: Option<Stamp>,
 }
 
 /// By what a file is known to be untouched without reading it.
@@ -29,11 +31,18 @@ struct Stamp {
     changed: (i64, i64),
 }
 
+/// A file that was changed so shortly before may be changed again within the same tick of its clock.
+const SETTLED: Duration = Duration::from_secs(2);
+
 impl Stamp {
-    fn of(path: &Path) -> std::io::Result<Self> {
+    /// Nothing for a file that was only just written.
+    fn of(path: &Path) -> std::io::Result<Option<Self>> {
         let file = std::fs::metadata(path)?;
         let changed = (file.ctime(), file.ctime_nsec());
-        Ok(Self { inode: file.ino(), length: file.len(), changed })
+        let stamp = Self { inode: file.ino(), length: file.len(), changed };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = u64::try_from(changed.0).unwrap_or_default();
+        Ok((now > Duration::from_secs(since) + SETTLED).then_some(stamp))
     }
 }
 
@@ -55,6 +64,12 @@ pub enum ElfError {
         path: PathBuf,
         /// The system's words.
         error: String,
+    },
+    /// It is not the file that was opened.
+    #[error("{path} was changed since it was opened")]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// Not an ELF file at all.
     #[error("{path} is not an ELF file")]
@@ -114,6 +129,9 @@ impl Elf {
             error: error.to_string(),
         };
         let bytes = std::fs::read(&self.path).map_err(|error| unreadable(&error))?;
+        if hex::encode(Sha256::digest(&bytes)) != self.sha256 {
+            return Err(ElfError::Changed { path: self.path.clone() });
+        }
         let header = elf::FileHeader32::<Endianness>::parse(&*bytes).map_err(|error| unreadable(&error))?;
         let endian = header.endian().map_err(|error| unreadable(&error))?;
         let segments = header.program_headers(endian, &*bytes).map_err(|error| unreadable(&error))?;
@@ -127,7 +145,7 @@ impl Elf {
 
     /// Whether the file on disk is still the one that was opened.
     pub fn is_unchanged(&self) -> bool {
-        Stamp::of(&self.path).is_ok_and(|stamp| stamp == self.stamp)
+        self.stamp.is_some() && Stamp::of(&self.path).is_ok_and(|stamp| stamp == self.stamp)
             || std::fs::read(&self.path).is_ok_and(|bytes| hex::encode(Sha256::digest(&bytes)) == self.sha256)
     }
 }
@@ -191,10 +209,13 @@ mod tests {
     fn an_image_that_was_touched_is_told_by_what_it_holds() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), header(1, EM_ARM)).unwrap();
-        let elf = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
-        assert!(elf.is_unchanged());
-        std::fs::write(file.path(), header(1, EM_ARM)).unwrap();
-        assert!(elf.is_unchanged());
+        let mut elf = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
+        assert_eq!(elf.stamp, None, "it may be written again within this tick");
+        // As if it had lain there for a while.
+        let old = std::fs::metadata(file.path()).unwrap();
+        let changed = (old.ctime() - 60, 0);
+        elf.stamp = Some(Stamp { inode: old.ino(), length: old.len(), changed });
+        assert!(elf.is_unchanged(), "the same bytes");
         let mut other = header(1, EM_ARM);
         other[40] = 1;
         std::fs::write(file.path(), other).unwrap();
@@ -225,7 +246,9 @@ mod tests {
         assert_eq!(elf.loaded().unwrap(), [(0x1000, b"hello".to_vec())]);
         image.truncate(image.len() - 3);
         std::fs::write(file.path(), &image).unwrap();
-        let error = elf.loaded().unwrap_err().to_string();
+        assert!(matches!(elf.loaded(), Err(ElfError::Changed { .. })));
+        let cut_off = Elf::open(file.path(), "thumbv7m-none-eabi").unwrap();
+        let error = cut_off.loaded().unwrap_err().to_string();
         assert!(error.contains("beyond its end"), "{error}");
     }
 

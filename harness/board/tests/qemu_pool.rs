@@ -2,8 +2,8 @@
 //! a missing QEMU or image fails these tests; elsewhere they say what is missing and pass over.
 #![allow(clippy::unwrap_used)]
 
-use hilarm_board::{Device, QemuDevice, QemuPool, Stimulus};
-use hilarm_link::{Command, DeviceConfig};
+use hilarm_board::{Device, DeviceFault, QemuDevice, QemuPool, Stimulus};
+use hilarm_link::{Command, DeviceConfig, Value};
 
 use support::device::{config, now};
 use support::image::{bench, shipped};
@@ -28,6 +28,11 @@ fn life(device: &mut QemuDevice) -> Vec<String> {
 fn kill(process_id: u32) {
     let killed = std::process::Command::new("kill").args(["-KILL", &process_id.to_string()]).status();
     assert!(killed.unwrap().success());
+}
+
+fn is_there(process_id: u32) -> bool {
+    let asked = std::process::Command::new("kill").args(["-0", &process_id.to_string()]).output();
+    asked.unwrap().status.success()
 }
 
 #[test]
@@ -72,12 +77,27 @@ fn a_qemu_whose_device_failed_is_not_used_again() {
     let pool = QemuPool::default();
     let mut device = pool.boot(&board, &elf, &config("pump-1", 9)).unwrap();
     let failed = device.process_id();
-    kill(failed);
-    device.step(Stimulus::Tick, now(1)).unwrap_err();
+    let by = ("by".to_owned(), Value::Text("panic".to_owned()));
+    let command = Command::RunBehaviour { name: "crash".to_owned(), args: vec![by] };
+    let fault = device.step(Stimulus::Command { id: 1, command }, now(1)).unwrap_err();
+    assert!(matches!(fault, DeviceFault::Panicked { .. }), "{fault}");
+    assert!(is_there(failed), "QEMU itself goes on");
     drop(device);
+    assert!(!is_there(failed));
     let mut device = pool.boot(&board, &elf, &config("pump-1", 9)).unwrap();
     assert_ne!(device.process_id(), failed);
     device.step(Stimulus::Tick, now(1)).unwrap();
+}
+
+#[test]
+fn a_board_in_its_own_time_gets_a_qemu_of_its_own_each_time() {
+    let Some((board, elf)) = bench(shipped("qemu-netduinoplus2-live")) else { return };
+    let pool = QemuPool::default();
+    let device = pool.boot(&board, &elf, &config("pump-1", 9)).unwrap();
+    let first = device.process_id();
+    drop(device);
+    assert!(!is_there(first), "what is still in its wires is not for the next one");
+    assert_ne!(pool.boot(&board, &elf, &config("pump-1", 9)).unwrap().process_id(), first);
 }
 
 #[test]
@@ -101,6 +121,5 @@ fn no_qemu_outlives_its_pool() {
     let process_id = device.process_id();
     drop(pool);
     drop(device);
-    let alive = std::process::Command::new("kill").args(["-0", &process_id.to_string()]).output().unwrap();
-    assert!(!alive.status.success(), "QEMU {process_id} is still there");
+    assert!(!is_there(process_id));
 }

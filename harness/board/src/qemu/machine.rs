@@ -18,7 +18,7 @@ use super::version::{check_version, qemu_binary};
 use crate::elf::{BOOTS_BYTES, BOOTS_SYMBOL};
 use crate::foreign::{Written, written};
 use crate::linked::readiness::wait;
-use crate::linked::{FrameSocket, Frames, LinkedDevice, Parts, Wire, drain};
+use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError, drain};
 use crate::{Board, Elf, LinkVia, QemuSpec, SerialAddress, SerialWire};
 
 const BOOT_POLL: Duration = Duration::from_millis(20);
@@ -36,7 +36,8 @@ pub(crate) struct Machine {
 pub(super) struct Stay {
     stub: GdbClient,
     process_id: u32,
-    console: PathBuf,
+    /// What the guest and QEMU wrote in this life: console and error output.
+    said: [PathBuf; 2],
     boots: Option<u32>,
     /// Of the board and of its image.
     kind: Kind,
@@ -76,7 +77,7 @@ impl Machine {
                 .map_err(io("opening the device's network"))?,
             None => Frames::OverLink,
         };
-        let console = at.console();
+        let said = [at.console(), at.stderr()];
         let mut process = QemuProcess::launch(&binary, board, qemu, mac, folder)?;
         let stream = accept(&cable, &mut process, limit)?;
         let wire: Box<dyn Wire> = match over_cable {
@@ -87,14 +88,11 @@ impl Machine {
             }
         };
         let stub = accept(&debug, &mut process, limit)?;
-        let mut stub = GdbClient::over(stub, limit).map_err(debugging)?;
-        for (address, held) in elf.loaded()? {
-            stub.write_memory(address, &held).map_err(debugging)?;
-        }
+        let stub = load(stub, elf, limit, &mut process)?;
         let boots = elf.symbol(BOOTS_SYMBOL).and_then(|address| u32::try_from(address).ok());
         let process_id = process.id();
         let parts = Parts { host: Box::new(process), wire, frames };
-        let stay = Stay { stub, process_id, console, boots, kind: Kind::of(board, elf) };
+        let stay = Stay { stub, process_id, said, boots, kind: Kind::of(board, elf) };
         Ok(Self { parts, stay })
     }
 
@@ -108,28 +106,30 @@ impl Machine {
         let Self { mut parts, mut stay } = self;
         let incomplete = |section| QemuError::Incomplete { board: board.id.clone(), section };
         let qemu = board.qemu.as_ref().ok_or_else(|| incomplete("qemu"))?;
+        let mut prepare = Vec::new();
         if let Some(Written { address, bytes }) = identity(board, qemu, elf, config)? {
             let address = u32::try_from(address).map_err(|_| incomplete("qemu.config_address"))?;
-            stay.stub.write_memory(address, &bytes).map_err(debugging)?;
+            prepare.push((address, bytes));
         }
-        if let Some(boots) = stay.boots {
-            stay.stub.write_memory(boots, &[0; BOOTS_BYTES]).map_err(debugging)?;
+        prepare.extend(stay.boots.map(|boots| (boots, vec![0; BOOTS_BYTES])));
+        for said in &stay.said {
+            empty(said).map_err(io("emptying the console"))?;
         }
-        stay.stub.monitor("system_reset").map_err(debugging)?;
-        empty(&stay.console).map_err(io("emptying the console"))?;
+        stay.reset(&prepare).map_err(|(doing, error)| lost(parts.host.as_mut(), doing, &error))?;
         if let Frames::Socket(socket) = &mut parts.frames {
             socket.serve(config.network.mac);
         }
         drain(parts.wire.as_mut(), &parts.frames)
             .map_err(|error| QemuError::Io { doing: "emptying the link", error: error.to_string() })?;
-        stay.stub.resume().map_err(debugging)?;
+        let resumed = stay.stub.resume();
+        resumed.map_err(|error| lost(parts.host.as_mut(), "letting the firmware run", &error))?;
         let device = LinkedDevice::boot_at(board.pace(), parts, board.timeouts).map_err(QemuError::Boot)?;
         Ok((device, stay))
     }
 
     /// Whether its QEMU is still there. It is asked: that a process was killed a moment ago shows later.
     pub(super) fn answers(&mut self) -> bool {
-        self.stay.stub.read_memory(0, size_of::<u32>()).is_ok()
+        matches!(self.stay.stub.read_memory(0, size_of::<u32>()), Ok(_) | Err(LinkError::Refused(_)))
     }
 
     pub(super) fn is_of(&self, kind: &Kind) -> bool {
@@ -138,6 +138,15 @@ impl Machine {
 }
 
 impl Stay {
+    /// Puts this into the memory of a guest that stands still and resets it; it still stands then.
+    fn reset(&mut self, prepare: &[(u32, Vec<u8>)]) -> Result<(), (&'static str, LinkError)> {
+        for (address, bytes) in prepare {
+            let written = self.stub.write_memory(*address, bytes);
+            written.map_err(|error| ("writing the configuration", error))?;
+        }
+        self.stub.monitor("system_reset").map_err(|error| ("resetting the board", error))
+    }
+
     /// Halts the guest whose life is over, for the next one; nothing when QEMU does not answer any more.
     pub(super) fn rest(mut self, device: LinkedDevice) -> Option<Machine> {
         let parts = device.into_parts();
@@ -213,6 +222,25 @@ fn io(doing: &'static str) -> impl Fn(std::io::Error) -> QemuError {
     move |error| QemuError::Io { doing, error: error.to_string() }
 }
 
-fn debugging(error: LinkError) -> QemuError {
-    QemuError::Io { doing: "preparing the firmware's memory", error: error.to_string() }
+/// Greets the stub and brings the image into memory.
+fn load(
+    stub: UnixStream,
+    elf: &Elf,
+    limit: Duration,
+    process: &mut QemuProcess,
+) -> Result<GdbClient, QemuError> {
+    const DOING: &str = "loading the image";
+    let mut stub = GdbClient::over(stub, limit).map_err(|error| lost(process, DOING, &error))?;
+    for (address, held) in elf.loaded()? {
+        stub.write_memory(address, &held).map_err(|error| lost(process, DOING, &error))?;
+    }
+    Ok(stub)
+}
+
+/// What QEMU refused, or why it does not answer any more.
+fn lost(host: &mut dyn Host, doing: &'static str, error: &LinkError) -> QemuError {
+    match error {
+        LinkError::Gone => QemuError::Boot(host.lost(doing, &WireError::Gone { what: error.to_string() })),
+        _ => QemuError::Io { doing, error: error.to_string() },
+    }
 }

@@ -6,7 +6,10 @@ use hilarm_link::DeviceConfig;
 
 use super::machine::{Kind, Machine};
 use super::{QemuDevice, QemuError};
-use crate::{Board, Elf};
+use crate::{Board, Elf, Pace};
+
+/// So many stay open unused; a suite of several boards leaves those of one board behind when it goes on to the next.
+const IDLE_MAX: usize = 16;
 
 /// QEMUs that are open and unused.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +20,7 @@ pub struct QemuPool {
 impl QemuPool {
     /// Boots a device in a QEMU that is open already, or in a new one.
     pub fn boot(&self, board: &Board, elf: &Elf, config: &DeviceConfig) -> Result<QemuDevice, QemuError> {
-        // Firmware that is not ours may rely on memory that is zero when the power comes on.
-        if board.identity.is_some() {
+        if !can_live_again(board) {
             return QemuDevice::launch(board, elf, config);
         }
         let machine = match self.take(&Kind::of(board, elf)) {
@@ -31,7 +33,12 @@ impl QemuPool {
     }
 
     pub(super) fn take_back(&self, machine: Machine) {
-        self.idle().push(machine);
+        let mut idle = self.idle();
+        idle.push(machine);
+        let oldest = (idle.len() > IDLE_MAX).then(|| idle.remove(0));
+        drop(idle);
+        // Nobody else has to wait until it has ended.
+        drop(oldest);
     }
 
     /// One of this kind that is still there.
@@ -50,4 +57,10 @@ impl QemuPool {
     fn idle(&self) -> MutexGuard<'_, Vec<Machine>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Firmware that is not ours may rely on memory that is zero when the power comes on. And of a device that lives in its
+/// own time nobody knows what is still in its wires when its life ends.
+fn can_live_again(board: &Board) -> bool {
+    board.identity.is_none() && board.pace() == Pace::Granted
 }

@@ -56,7 +56,7 @@ impl Paths<'_> {
     pub(crate) fn console(&self) -> std::path::PathBuf {
         self.folder.join("console")
     }
-    fn stderr(&self) -> std::path::PathBuf {
+    pub(crate) fn stderr(&self) -> std::path::PathBuf {
         self.folder.join("stderr")
     }
     pub(crate) fn config(&self) -> std::path::PathBuf {
@@ -88,7 +88,9 @@ impl QemuProcess {
     /// Starts what [`machine`] began to describe, with its error output in `folder`.
     pub(crate) fn spawn(mut command: Command, board: &Board, folder: TempDir) -> Result<Self, QemuError> {
         let io = |doing| move |error: std::io::Error| QemuError::Io { doing, error: error.to_string() };
-        let stderr = File::create(paths(&folder).stderr()).map_err(io("creating QEMU's error file"))?;
+        // Appended to, like the console, so that it can be emptied between two lives.
+        let stderr = File::options().create(true).append(true).open(paths(&folder).stderr());
+        let stderr = stderr.map_err(io("creating QEMU's error file"))?;
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -234,7 +236,10 @@ fn spawn_apart(mut command: Command) -> std::io::Result<(Child, Sender<()>)> {
     let (answer, started) = sync_channel(1);
     let (parent, until_dropped) = channel::<()>();
     let body = move || {
-        if answer.send(command.spawn()).is_ok() {
+        let spawned = command.spawn();
+        // It holds a copy of what QEMU writes its errors to.
+        drop(command);
+        if answer.send(spawned).is_ok() {
             let _ended = until_dropped.recv();
         }
     };
