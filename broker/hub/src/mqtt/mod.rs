@@ -28,6 +28,7 @@ use self::codec::{Packet, Violation, decode, split};
 use self::session::Session;
 use crate::core::Core;
 use crate::core::registry::ClientIdentity;
+use crate::core::throttle::Throttled;
 use crate::core::timers::Timers;
 use crate::hub::Output;
 
@@ -287,12 +288,16 @@ impl Mqtt {
     }
 }
 
-/// A will becomes telemetry of the identity; to any other topic it has no right.
+/// A will becomes telemetry of the identity as far as throttle and quota let it; to any other topic it has no right.
 fn hand_out_will(core: &mut Core, client: &Client, now: Now) {
     let Some(will) = &client.will else { return };
     let device = client.identity.device.clone();
     match topic::publish(&will.topic, &client.events_topic) {
         Some(topic::PublishTopic::Events { bag }) => {
+            if let Err(why) = core.admit(Throttled::Telemetry, will.payload.len(), now) {
+                let operation = Operation::Publish { topic: will.topic.clone() };
+                return core.request_refused(&client.identity, operation, why.code(), now);
+            }
             let mut message = property_bag::message(bag, &will.payload, false);
             message.application.push(("iothub-MessageType".into(), Some("Will".into())));
             client::mark_retained(&mut message, will.retain);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hilarm_model::{CloseReason, ConnectionRefused, HubEvent, RefusalCause};
 
-use super::world::{World, login};
-use crate::mqtt::codec::{Packet, PacketId, QoS, Subscribe};
+use super::world::{Login, World, login};
+use crate::mqtt::codec::{Packet, PacketId, QoS, Subscribe, Will};
 use crate::{HubConfig, Output, Throttling};
 
 const EVENTS: &str = "devices/pump-1/messages/events/";
@@ -82,4 +82,22 @@ fn a_connection_above_the_throttle_hears_that_the_hub_is_unavailable() {
         panic!("{facts:?}")
     };
     assert_eq!(causes, &[RefusalCause::Throttled]);
+}
+
+#[test]
+fn a_will_goes_past_neither_the_quota_nor_the_throttle() {
+    let quota = HubConfig { daily_messages_max: Some(1), ..HubConfig::default() };
+    let throttle = HubConfig { throttling: Some(ONE_AN_INTERVAL), ..HubConfig::default() };
+    for (config, code, reason) in
+        [(quota, 403_002, CloseReason::QuotaExceeded), (throttle, 429_001, CloseReason::Throttled)]
+    {
+        let mut world = World::with(config);
+        let will = Will { topic: EVENTS, payload: b"gone", qos: QoS::AtLeastOnce, retain: false };
+        let connection = world.log_in(&Login { will: Some(will), ..login("pump-1") });
+        world.publish(connection, EVENTS, b"1");
+        let taken = world.facts();
+        assert!(taken.iter().any(|fact| matches!(fact, HubEvent::TelemetryReceived { .. })), "{taken:?}");
+        world.publish(connection, EVENTS, b"2");
+        assert_eq!(refusals(&mut world), (vec![code, code], Some(reason)), "the message and the will");
+    }
 }
