@@ -70,6 +70,19 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_from_before_the_twin_asked_is_not_told_as_new() {
+        let mut world = World::connected();
+        call_out(&mut world, true);
+        world.run_for_s(100);
+        world.hub_sends(peer::publish("$iothub/twin/PATCH/properties/desired/?$version=2", ASKED, None));
+        world.run_for_s(100);
+        assert!(world.security_events("ConnectionCreate").is_empty());
+        call_out(&mut world, true);
+        world.run_for_s(100);
+        assert_eq!(world.security_events("ConnectionCreate").len(), 1);
+    }
+
+    #[test]
     fn a_connection_is_not_told_unasked_nor_when_the_flow_table_did_not_notice_it() {
         let mut world = World::connected();
         call_out(&mut world, true);

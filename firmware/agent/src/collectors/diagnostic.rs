@@ -9,7 +9,7 @@ use crate::state::AGENT;
 pub(super) const COLLECTOR: EventCollector = EventCollector {
     event: "Diagnostic",
     priority: Priority::Off,
-    tells: Tells::Happenings(|device, _| {
+    tells: Tells::Kept(|device, _| {
         let lines = device.state.log.take().into_iter();
         lines
             .map(|line| Happening {

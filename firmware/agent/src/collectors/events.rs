@@ -26,8 +26,11 @@ pub(super) struct EventCollector {
 /// What a collector tells. What happened goes by the interval of its priority; how things stand, by the frequency of
 /// snapshots, where the twin has set one. Then it is *asked*, and told at each collection.
 pub(super) enum Tells {
-    /// What happened since the collection before, in that order.
+    /// What happened since the collection before, in that order. What happens while the collector is off is never
+    /// told: else turning it on would bring old happenings as new ones.
     Happenings(fn(&mut Device, Now) -> Vec<Happening>),
+    /// The same, beginning with what is still kept from the time when the collector was off.
+    Kept(fn(&mut Device, Now) -> Vec<Happening>),
     /// How things stand; unasked, only when there is something worth telling.
     WorthTelling(fn(&mut Device, bool) -> Option<Payload>),
     /// How things stand; unasked, only when that is not how they stood at boot, or were told last.
@@ -62,8 +65,15 @@ const COLLECTORS: [EventCollector; 13] = [
 impl EventCollector {
     fn interval_s(&self, schedule: &Schedule) -> u32 {
         match self.tells {
-            Tells::Happenings(_) => schedule.event_s(self.event, self.priority),
+            Tells::Happenings(_) | Tells::Kept(_) => schedule.event_s(self.event, self.priority),
             Tells::WorthTelling(_) | Tells::Changes(_) => schedule.snapshot_s(self.event, self.priority),
+        }
+    }
+
+    /// Forgets what happened, for the collector is off.
+    fn pass_over(&self, device: &mut Device, now: Now) {
+        if let Tells::Happenings(collect) = self.tells {
+            collect(device, now);
         }
     }
 }
@@ -84,7 +94,7 @@ impl Slot {
     fn find(&mut self, collector: &EventCollector, device: &mut Device, now: Now) -> Vec<Happening> {
         let asked = device.schedule.asks_for_snapshots();
         let payload = match collector.tells {
-            Tells::Happenings(collect) => return collect(device, now),
+            Tells::Happenings(collect) | Tells::Kept(collect) => return collect(device, now),
             Tells::WorthTelling(collect) => collect(device, asked),
             Tells::Changes(collect) => {
                 let payload = collect(device);
@@ -135,7 +145,11 @@ impl Events {
     pub(super) fn collect(&mut self, device: &mut Device, now: Now) {
         let mut has_lost = false;
         for (slot, collector) in self.slots.iter_mut().zip(&COLLECTORS) {
-            if !slot.timer.is_due(collector.interval_s(&device.schedule), now) {
+            let interval_s = collector.interval_s(&device.schedule);
+            if interval_s == 0 {
+                collector.pass_over(device, now);
+            }
+            if !slot.timer.is_due(interval_s, now) {
                 continue;
             }
             let priority = device.schedule.priority(collector.event, collector.priority);
@@ -166,6 +180,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeSet;
+    use alloc::format;
     use alloc::string::{String, ToString};
 
     use serde_json::{Value, json};
@@ -244,6 +259,29 @@ mod tests {
         assert!(world.security_events("LocalUsers").is_empty());
         assert!(world.security_events("OSBaseline").is_empty());
         assert!(!world.security_events("FirewallConfiguration").is_empty());
+    }
+
+    #[test]
+    fn what_happens_while_its_kind_is_off_is_not_told_when_the_twin_turns_it_on() {
+        for (kind, behaviour, arg, text) in [
+            ("Login", "sign-in", "user", "operator"),
+            ("ProcessCreate", "start-process", "executable", "/usr/bin/logrotate"),
+        ] {
+            let args = [(arg.to_string(), hilarm_link::Value::Text(text.to_string()))];
+            let mut world = World::connected();
+            let priority = format!("eventPriority{kind}");
+            configure(&mut world, json!({ &priority: { "value": "Off" } }));
+            world.run_behaviour(behaviour, &args).unwrap();
+            world.run_for_s(100);
+            configure(&mut world, json!({ &priority: { "value": "High" } }));
+            world.run_for_s(100);
+            assert!(world.security_events(kind).is_empty(), "{kind}");
+            // It was on, and would have told.
+            let _ = world.stop_behaviour(behaviour);
+            world.run_behaviour(behaviour, &args).unwrap();
+            world.run_for_s(100);
+            assert_eq!(world.security_events(kind).len(), 1, "{kind}");
+        }
     }
 
     #[test]
