@@ -45,7 +45,8 @@ fn is_flat(devices: usize, hours: usize) -> bool {
     let afterwards = bytes();
     let most = |kept: &[f64]| kept.iter().copied().fold(0.0, f64::max) * TOLERANCE;
     let (before, after) = kept.split_at(hours / 2);
-    let (flat, freed) = (after.iter().all(|bytes| *bytes <= most(before)), afterwards <= most(&kept));
+    let flat = after.iter().all(|bytes| *bytes <= most(before));
+    let freed = crowded > most(&kept) && afterwards <= most(&kept);
     let text: Vec<String> = kept.iter().map(|bytes| format!("{bytes:.0}")).collect();
     let verdict = if flat { "flat" } else { "GROWS" };
     println!("{devices:>6} devices: {} bytes a device after each hour: {verdict}", text.join(", "));

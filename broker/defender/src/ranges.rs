@@ -147,7 +147,6 @@ impl Ranges {
 
     /// A group has these rules, and no other, from now on.
     pub(crate) fn configure(&mut self, name: &str, rules: &SecurityGroup, at: Timestamp) {
-        self.clear_retired(at);
         let group = self.group(name);
         let allowed = |(rule, list): (&AllowRuleType, &AllowList)| (*rule, Arc::new(Allowed::from(list)));
         self.groups[group.0 as usize].allow_lists = rules.allow_lists.iter().map(allowed).collect();
@@ -229,6 +228,9 @@ impl Ranges {
             // Once alerts are being dropped, the silent windows of a long jump have nothing left to say.
             let next = if ledger.overflowed() { at } else { end };
             self.schedule(index, next);
+        }
+        if !self.retired.is_empty() {
+            self.clear_retired(at);
         }
     }
 
@@ -330,5 +332,41 @@ impl Group {
         self.places += 1;
         device.rest.places.push((group, place));
         place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::rules;
+
+    #[test]
+    fn what_a_replaced_rule_counted_is_freed_when_its_window_is_over() {
+        let (mut ranges, mut roster, mut ledger) = (Ranges::default(), Roster::default(), Ledger::default());
+        let row = rules().find(|rule| rule.detection.slug == "d2c-mqtt").unwrap();
+        let slot = ranges.add_counter(Arc::new(row), RangeRuleType::MqttD2CMessages);
+        let group = |window| {
+            let rule = RangeRule::new(0, 9, Duration::from_secs(window)).unwrap();
+            SecurityGroup {
+                ranges: [(RangeRuleType::MqttD2CMessages, rule)].into(),
+                ..SecurityGroup::default()
+            }
+        };
+        let at = Timestamp::from_secs;
+        ranges.configure(DEFAULT_GROUP, &group(60), at(0));
+        let device = roster.intern(&"pump-1".parse().unwrap());
+        ranges.enroll(&mut roster, device, DEFAULT_GROUP, at(0));
+        ranges.start(at(0));
+        let position = Position { at: at(1), ordinal: 0 };
+        ranges.count((&mut roster, &mut ledger), slot, (device, Unit::Event), position);
+        let place = roster.get(device).unwrap().place;
+        let window = ranges.gauges[0].current.unwrap();
+        let kept = |ranges: &Ranges| ranges.gauges[0].counted(place, window);
+        assert_eq!(kept(&ranges), 1);
+        ranges.configure(DEFAULT_GROUP, &group(300), at(2));
+        ranges.advance(&roster, &mut ledger, at(59));
+        assert_eq!(kept(&ranges), 1, "the rule may come back within the window");
+        ranges.advance(&roster, &mut ledger, at(60));
+        assert_eq!(kept(&ranges), 0);
     }
 }
