@@ -38,23 +38,25 @@ impl Core {
         self.config.throttling.is_some() || self.config.daily_messages_max.is_some()
     }
 
-    /// Whether the hub takes one more operation of a kind: neither its throttle nor the quota of the day is used up.
+    /// Whether the hub takes one more operation of a kind: neither the quota of the day nor its throttle is used up.
+    /// The quota is judged first, for judging the throttle uses it up.
     pub(crate) fn admit(&mut self, kind: Throttled, bytes: usize, now: Now) -> Result<(), HubError> {
-        if let Some(limits) = self.config.throttling
-            && !self.metering.throttles.admit(limits, kind, bytes, now.mono)
-        {
-            return Err(HubError::Throttled(kind.name()));
-        }
-        match self.config.daily_messages_max {
-            Some(messages_max) if !matches!(kind, Throttled::Registry | Throttled::Connection) => {
-                let messages = *self.metering.messages_of(now.unix);
-                if messages < messages_max {
-                    Ok(())
-                } else {
-                    Err(HubError::QuotaExceeded { messages_max, messages })
-                }
+        self.within_quota(kind, now)?;
+        match self.config.throttling {
+            Some(limits) if !self.metering.throttles.admit(limits, kind, bytes, now.mono) => {
+                Err(HubError::Throttled(kind.name()))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn within_quota(&mut self, kind: Throttled, now: Now) -> Result<(), HubError> {
+        let Some(messages_max) = self.config.daily_messages_max else { return Ok(()) };
+        let messages = *self.metering.messages_of(now.unix);
+        if matches!(kind, Throttled::Registry | Throttled::Connection) || messages < messages_max {
+            Ok(())
+        } else {
+            Err(HubError::QuotaExceeded { messages_max, messages })
         }
     }
 

@@ -115,3 +115,14 @@ fn neither_is_enforced_unless_asked_for() {
     }
     assert!(core.admit(Throttled::Telemetry, 0, at(0)).is_ok());
 }
+
+#[test]
+fn what_the_quota_refuses_uses_no_throttle_up() {
+    let throttling = Some(Throttling { units: 1, burst: Duration::ZERO, queue: Duration::ZERO });
+    let mut core = with(HubConfig { throttling, daily_messages_max: Some(1), ..HubConfig::default() });
+    assert!(send(&mut core, "m1", at(0)).is_ok());
+    assert_eq!(send(&mut core, "m2", at(10)).unwrap_err().code(), 403_002);
+    let next_day = Now { unix: at(86_400).unix, ..at(10) };
+    assert!(send(&mut core, "m3", next_day).is_ok(), "only the calendar went on");
+    assert_eq!(send(&mut core, "m4", Now { unix: at(172_800).unix, ..at(10) }).unwrap_err().code(), 429_001);
+}
