@@ -88,7 +88,10 @@ impl Core {
             }
             R::DeleteDevice { device } => self.delete_device(device, now),
             R::SetDeviceEnabled { device, enabled } => self.set_enabled(device, enabled, now),
-            R::RegenerateKey { device, module, key } => self.regenerate_key(device, module, key, now),
+            R::RegenerateKey { device, module, key } => {
+                module.as_ref().map_or(Ok(()), |_| self.usable(&device))?;
+                self.regenerate_key(device, module, key, now)
+            }
             R::GetDevice { device } => self.view(device),
             R::PatchDesired { device, module, patch } => {
                 self.write_desired((device, module), Patch, patch, now)

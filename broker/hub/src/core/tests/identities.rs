@@ -215,3 +215,20 @@ fn sections_that_would_grow_too_large_are_refused() {
     assert!(core.service(desired(text(31)), at(0)).is_ok());
     assert_eq!(core.service(desired(text(32)), at(0)).unwrap_err().code(), 400_004);
 }
+
+#[test]
+fn the_key_of_a_module_needs_a_device_that_exists_and_is_enabled() {
+    let mut core = core();
+    put_module(&mut core, 1).unwrap();
+    let regenerate = |core: &mut Core| {
+        let (device, module) = (device(), Some(module()));
+        let request = ServiceRequest::RegenerateKey { device, module, key: KeyName::Primary };
+        core.service(request, at(1)).map(drop).map_err(|why| why.code())
+    };
+    set_enabled(&mut core, false);
+    assert_eq!(regenerate(&mut core), Err(401_002), "disabled");
+    set_enabled(&mut core, true);
+    assert_eq!(regenerate(&mut core), Ok(()));
+    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    assert_eq!(regenerate(&mut core), Err(401_002), "missing");
+}
