@@ -36,7 +36,9 @@ impl Core {
     ) -> Result<ServiceReply, HubError> {
         if let Some(group) = security_group {
             let identity = ClientIdentity { device: device.clone(), module: None };
-            self.twins.entry(identity).or_default().tags.patch(&json!({ "SecurityGroup": group }))?;
+            let mut twin = self.twins.get(&identity).cloned().unwrap_or_default();
+            twin.tags.patch(&json!({ "SecurityGroup": group }))?;
+            self.twins.insert(identity, twin);
         }
         if self.registry.put_device(device.clone(), authentication) {
             self.notices.push_back(Notice::IdentityChanged { device: device.clone() });

@@ -232,3 +232,14 @@ fn the_key_of_a_module_needs_a_device_that_exists_and_is_enabled() {
     core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
     assert_eq!(regenerate(&mut core), Err(401_002), "missing");
 }
+
+#[test]
+fn a_refused_creation_leaves_no_twin_behind() {
+    let mut core = Core::new(HubConfig::default(), 7);
+    let too_long = "x".repeat(4097);
+    assert_eq!(core.service(put(1, Some(&too_long)), at(0)).unwrap_err().code(), 400_004);
+    assert!(core.twins.is_empty() && core.registry.device(&device()).is_none());
+    core.service(put(1, Some("plant")), at(0)).unwrap();
+    assert_eq!(core.service(put(2, Some(&too_long)), at(0)).unwrap_err().code(), 400_004);
+    assert_eq!(core.twins[&pump()].security_group(), "plant", "what there was stays");
+}
