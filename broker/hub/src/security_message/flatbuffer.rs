@@ -2,7 +2,7 @@
 //! checked views of the bytes (FlatBuffers internals: offsets are little-endian; a table begins with the
 //! signed distance back to its vtable, which may therefore lie on either side).
 
-use std::cell::Cell;
+use super::budget::{Budget, Overspent};
 
 /// What is wrong with a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,15 +26,12 @@ pub(crate) enum Invalid {
 #[derive(Debug)]
 pub(crate) struct Buffer<'a> {
     bytes: &'a [u8],
-    budget: Cell<usize>,
+    budget: Budget,
 }
-
-/// Decoded items and string bytes allowed for each byte of the buffer.
-const AMPLIFICATION_MAX: usize = 8;
 
 impl<'a> Buffer<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, budget: Cell::new(bytes.len().saturating_mul(AMPLIFICATION_MAX)) }
+        Self { bytes, budget: Budget::of(bytes.len()) }
     }
 
     pub(crate) fn root(&self) -> Result<Table<'a, '_>, Invalid> {
@@ -42,9 +39,7 @@ impl<'a> Buffer<'a> {
     }
 
     fn spend(&self, work: usize) -> Result<(), Invalid> {
-        let left = self.budget.get().checked_sub(work).ok_or(Invalid::Amplified)?;
-        self.budget.set(left);
-        Ok(())
+        self.budget.spend(work).map_err(|Overspent| Invalid::Amplified)
     }
 
     fn array<const N: usize>(&self, position: usize) -> Result<[u8; N], Invalid> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::SecurityMessage;
+use super::budget::Budget;
 use super::json_payload::{Kind, decode_payload};
 use super::timestamp::unix_seconds;
 
@@ -63,8 +64,9 @@ pub(super) fn decode(payload: &[u8]) -> Result<SecurityMessage, String> {
         return Err("Events is empty".into());
     }
     let mut events = Vec::with_capacity(raw.events.len());
+    let budget = Budget::of(payload.len());
     for event in &raw.events {
-        decode_event(event, &mut events)?;
+        decode_event(event, &budget, &mut events)?;
     }
     Ok(SecurityMessage { agent: AgentIdentity { id: raw.agent_id, version: raw.agent_version }, events })
 }
@@ -78,7 +80,7 @@ fn guid(text: &str) -> Option<String> {
 }
 
 /// An event whose payload has several items of a kind that stands for one thing becomes as many events.
-fn decode_event(raw: &RawEvent, events: &mut Vec<SecurityEvent>) -> Result<(), String> {
+fn decode_event(raw: &RawEvent, budget: &Budget, events: &mut Vec<SecurityEvent>) -> Result<(), String> {
     if raw.payload_schema_version != "1.0" {
         return Err(format!("PayloadSchemaVersion of {} is not 1.0", raw.name));
     }
@@ -88,7 +90,7 @@ fn decode_event(raw: &RawEvent, events: &mut Vec<SecurityEvent>) -> Result<(), S
     let id = guid(&raw.id).ok_or("Id is not a GUID")?;
     let agent_time = unix_seconds(&raw.timestamp_utc).ok_or("TimestampUTC is not a timestamp")?;
     let kind = Kind { name: &raw.name, category: raw.category, event_type: raw.event_type };
-    for payload in decode_payload(kind, &raw.payload)? {
+    for payload in decode_payload(kind, &raw.payload, budget)? {
         events.push(SecurityEvent { id: id.clone(), agent_time, collection_interval_s: None, payload });
     }
     Ok(())
@@ -149,6 +151,19 @@ mod tests {
         let expected =
             [("GroupIds", "0;4"), ("GroupNames", "root;adm"), ("UserId", "0"), ("UserName", "root")];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn items_that_cost_far_more_than_the_bytes_that_say_them_are_refused() {
+        let told = |item: Value, count: usize| {
+            let items = Value::Array(vec![item; count]);
+            decoded(&message(json!([event("Weather", "Periodic", items)]))).map(drop)
+        };
+        for tiny in [json!({}), json!({ "a": 1 })] {
+            assert_eq!(told(tiny.clone(), 10_000), Err("the items outgrow the message".into()), "{tiny}");
+            assert_eq!(told(tiny, 3), Ok(()), "a few are no attack");
+        }
+        assert_eq!(told(json!({ "Rain": true, "Wind": 7 }), 10_000), Ok(()), "nor is what says something");
     }
 
     #[test]

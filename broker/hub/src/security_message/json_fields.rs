@@ -78,11 +78,12 @@ mod tests {
     use hilarm_model::{EventCategory, EventType, RecordedEvent, SecurityPayload};
     use serde_json::{Value, json};
 
+    use super::super::budget::Budget;
     use super::super::json_payload::{Kind, decode_payload};
 
     fn recorded(name: &str, payload: &[Value]) -> Result<RecordedEvent, String> {
         let kind = Kind { name, category: EventCategory::Periodic, event_type: EventType::Security };
-        match decode_payload(kind, payload)?.remove(0) {
+        match decode_payload(kind, payload, &Budget::of(4096))?.remove(0) {
             SecurityPayload::Recorded(event) => Ok(event),
             other => panic!("{other:?}"),
         }

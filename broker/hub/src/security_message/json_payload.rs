@@ -13,6 +13,7 @@ use hilarm_model::{
 };
 use serde_json::{Map, Value};
 
+use super::budget::{Budget, ITEM_WORK, Overspent};
 use super::json_fields;
 
 /// What an event says it is.
@@ -30,7 +31,11 @@ pub(super) struct Item<'a> {
     fields: &'a Map<String, Value>,
 }
 
-pub(super) fn decode_payload(kind: Kind<'_>, payload: &[Value]) -> Result<Vec<SecurityPayload>, String> {
+pub(super) fn decode_payload(
+    kind: Kind<'_>,
+    payload: &[Value],
+    budget: &Budget,
+) -> Result<Vec<SecurityPayload>, String> {
     let items = payload.iter().map(|item| Item::new(kind.name, item)).collect::<Result<Vec<_>, _>>()?;
     let items = items.into_iter();
     Ok(match kind.name {
@@ -45,12 +50,15 @@ pub(super) fn decode_payload(kind: Kind<'_>, payload: &[Value]) -> Result<Vec<Se
         "Login" => items.map(|item| login(&item)).collect::<Result<_, _>>()?,
         "ProcessCreate" => items.map(|item| process(&item)).collect::<Result<_, _>>()?,
         name => {
-            let check = |item: Item<'_>| json_fields::check(&item).map(|()| item.as_texts());
+            let record = |item: Item<'_>| {
+                json_fields::check(&item)?;
+                item.as_texts(budget).map_err(|Overspent| "the items outgrow the message".to_owned())
+            };
             vec![SecurityPayload::Recorded(RecordedEvent {
                 name: name.to_owned(),
                 category: kind.category,
                 event_type: kind.event_type,
-                items: items.map(check).collect::<Result<_, _>>()?,
+                items: items.map(record).collect::<Result<_, _>>()?,
             })]
         }
     })
@@ -74,13 +82,15 @@ impl<'a> Item<'a> {
     }
 
     /// All that it says.
-    fn as_texts(&self) -> BTreeMap<String, String> {
+    fn as_texts(&self, budget: &Budget) -> Result<BTreeMap<String, String>, Overspent> {
+        budget.spend(ITEM_WORK)?;
         let text = |value: &Value| match value {
             Value::Null => None,
             Value::String(text) => Some(text.clone()),
             other => Some(other.to_string()),
         };
-        self.fields.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
+        let said = self.fields.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+        said.map(|(name, text)| budget.spend(name.len() + text.len()).map(|()| (name, text))).collect()
     }
 
     pub(super) fn wrong(&self, name: &str, expected: &str) -> String {
@@ -221,7 +231,7 @@ mod tests {
 
     fn decode_payload(name: &str, payload: &[Value]) -> Result<Vec<SecurityPayload>, String> {
         let (category, event_type) = (EventCategory::Periodic, EventType::Security);
-        super::decode_payload(Kind { name, category, event_type }, payload)
+        super::decode_payload(Kind { name, category, event_type }, payload, &Budget::of(4096))
     }
 
     fn one(kind: &str, item: Value) -> Result<SecurityPayload, String> {

@@ -3,8 +3,9 @@
 //! it says, in one form for both (`recorded`).
 //!
 //! Decoding is total: any bytes give a message or a reason, with every offset checked and the work bounded
-//! by the length of the input, however its offsets are shared.
+//! by the length of the input (`budget`), however its offsets are shared and however little its items say.
 
+mod budget;
 mod flatbuffer;
 mod json;
 mod json_fields;

@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 
 use hilarm_model::{EventCategory, EventType, RecordedEvent, SecurityPayload};
 
+use super::budget::ITEM_WORK;
 use super::flatbuffer::{Invalid, Table};
-
-/// What an item costs of the buffer's budget. It is kept as a map of texts, many times as long as a table may be of
-/// which nothing is new but the offset to it.
-const ITEM_WORK: usize = 128;
 
 const RESULTS: [&str; 3] = ["Pass", "Fail", "Err"];
 const SEVERITIES: [&str; 4] = ["Critical", "Important", "Warning", "Informational"];

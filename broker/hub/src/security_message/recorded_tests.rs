@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use hilarm_model::{EventCategory, EventType, ProcessCreate, RecordedEvent, SecurityPayload};
 
 use super::flatbuffer::{Buffer, Invalid};
-use super::schema_tests::{Builder, Finished, build, message, put_process, slot, tables};
+use super::schema_tests::{
+    Builder, Finished, build, finish_message, message, put_event, put_process, slot, tables,
+};
 use super::{recorded, schema};
 
 /// The fields of an item.
@@ -160,4 +162,27 @@ fn a_log_of_short_records_is_kept_and_one_record_shared_a_thousandfold_is_not() 
             other => assert!(!is_kept && other == Err(Invalid::Amplified), "{other:?}"),
         }
     }
+}
+
+/// A message of so many baselines without checks, each an event of its own or all of them the same one.
+fn empty_baselines(events: usize, is_shared: bool) -> Vec<u8> {
+    let mut builder = Builder::new();
+    let put = |builder: &mut Builder| {
+        let start = builder.start_table();
+        let baseline = builder.end_table(start);
+        put_event(builder, 5, baseline)
+    };
+    let events: Vec<Finished> = if is_shared {
+        vec![put(&mut builder); events]
+    } else {
+        (0..events).map(|_| put(&mut builder)).collect()
+    };
+    finish_message(&mut builder, &events)
+}
+
+#[test]
+fn empty_events_are_read_and_one_event_shared_a_thousandfold_is_refused() {
+    let read = |is_shared| schema::decode(&empty_baselines(1000, is_shared));
+    assert_eq!(read(false).map(|message| message.events.len()), Ok(1000));
+    assert_eq!(read(true), Err(Invalid::Amplified));
 }

@@ -146,6 +146,27 @@ fn empty_table(builder: &mut Builder) -> Finished {
     builder.end_table(start)
 }
 
+/// An event as short as they come around a payload.
+pub(super) fn put_event(builder: &mut Builder, kind: u8, payload: Finished) -> Finished {
+    let start = builder.start_table();
+    put_struct(builder, 0, &ID);
+    builder.push_slot(slot(3), kind, 0);
+    builder.push_slot_always(slot(4), payload);
+    builder.end_table(start)
+}
+
+/// A message of these events.
+pub(super) fn finish_message(builder: &mut Builder, events: &[Finished]) -> Vec<u8> {
+    let events = tables(builder, events);
+    let id = builder.create_string("agent");
+    let start = builder.start_table();
+    builder.push_slot_always(slot(0), id);
+    builder.push_slot_always(slot(3), events);
+    let root = builder.end_table(start);
+    builder.finish_minimal(root);
+    builder.finished_data().to_vec()
+}
+
 pub(super) fn build(message: &SecurityMessage) -> Vec<u8> {
     let mut builder = Builder::new();
     let events: Vec<_> = message
@@ -302,20 +323,9 @@ fn a_foreign_protocol_and_a_missing_field_are_refused_by_name() {
     let start = builder.start_table();
     builder.push_slot_always(slot(0), vector);
     let payload = builder.end_table(start);
-    let start = builder.start_table();
-    put_struct(&mut builder, 0, &ID);
-    builder.push_slot(slot(3), 1u8, 0);
-    builder.push_slot_always(slot(4), payload);
-    let event = builder.end_table(start);
-    let events = tables(&mut builder, &[event]);
-    let id = builder.create_string("agent");
-    let start = builder.start_table();
-    builder.push_slot_always(slot(0), id);
-    builder.push_slot_always(slot(3), events);
-    let root = builder.end_table(start);
-    builder.finish_minimal(root);
+    let event = put_event(&mut builder, 1, payload);
     let unknown = Invalid::Unknown { name: "protocol", value: 3 };
-    assert_eq!(schema::decode(builder.finished_data()), Err(unknown));
+    assert_eq!(schema::decode(&finish_message(&mut builder, &[event])), Err(unknown));
 }
 
 /// A vector whose thousands of offsets all lead to one event is an attack, not a message.
@@ -328,19 +338,9 @@ fn shared_offsets_cannot_make_a_message_outgrow_its_buffer() {
     let start = builder.start_table();
     builder.push_slot_always(slot(0), flows);
     let payload = builder.end_table(start);
-    let start = builder.start_table();
-    put_struct(&mut builder, 0, &ID);
-    builder.push_slot(slot(3), 1u8, 0);
-    builder.push_slot_always(slot(4), payload);
-    let event = builder.end_table(start);
-    let events = tables(&mut builder, &vec![event; 2_000]);
-    let id = builder.create_string("agent");
-    let start = builder.start_table();
-    builder.push_slot_always(slot(0), id);
-    builder.push_slot_always(slot(3), events);
-    let root = builder.end_table(start);
-    builder.finish_minimal(root);
-    assert_eq!(schema::decode(builder.finished_data()), Err(Invalid::Amplified));
+    let event = put_event(&mut builder, 1, payload);
+    let message = finish_message(&mut builder, &vec![event; 2_000]);
+    assert_eq!(schema::decode(&message), Err(Invalid::Amplified));
 }
 
 proptest! {
