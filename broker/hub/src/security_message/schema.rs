@@ -65,7 +65,7 @@ fn version_text(version: u32) -> String {
 }
 
 fn decode_event(table: &Table<'_, '_>) -> Result<SecurityEvent, Invalid> {
-    //table.spend(ITEM_WORK)?;
+    table.spend(ITEM_WORK)?;
     let id: [u8; 16] = table.structure(event::ID, "id")?;
     let interval = table.u32(event::COLLECTION_INTERVAL)?;
     let kind = table.u8(event::PAYLOAD_TYPE)?;
