@@ -10,17 +10,14 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
     event: "ConnectionCreate",
     priority: Priority::Off,
     tells: Tells::Happenings(|device, _| {
-        let opened = device.state.connections.take().into_iter();
-        opened
-            .map(|connection| Happening {
-                at_s: connection.at_s,
-                payload: Payload::ConnectionCreate {
-                    flow: connection.flow,
-                    executable: AGENT_EXECUTABLE.into(),
-                    process_id: AGENT,
-                },
-            })
-            .collect()
+        device.state.connections.take().map(|connection| Happening {
+            at_s: connection.at_s,
+            payload: Payload::ConnectionCreate {
+                flow: connection.flow,
+                executable: AGENT_EXECUTABLE.into(),
+                process_id: AGENT,
+            },
+        })
     }),
 };
 

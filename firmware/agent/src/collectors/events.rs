@@ -12,6 +12,7 @@ use super::{
 use crate::device::Device;
 use crate::io::Now;
 use crate::security_message::json::Payload;
+use crate::state::Noted;
 
 /// One collector.
 pub(super) struct EventCollector {
@@ -28,9 +29,9 @@ pub(super) struct EventCollector {
 pub(super) enum Tells {
     /// What happened since the collection before, in that order. What happens while the collector is off is never
     /// told: else turning it on would bring old happenings as new ones.
-    Happenings(fn(&mut Device, Now) -> Vec<Happening>),
+    Happenings(fn(&mut Device, Now) -> Noted<Happening>),
     /// The same, beginning with what is still kept from the time when the collector was off.
-    Kept(fn(&mut Device, Now) -> Vec<Happening>),
+    Kept(fn(&mut Device, Now) -> Noted<Happening>),
     /// How things stand; unasked, only when there is something worth telling.
     WorthTelling(fn(&mut Device, bool) -> Option<Payload>),
     /// How things stand; unasked, only when that is not how they stood at boot, or were told last.
@@ -91,7 +92,7 @@ struct Slot {
 
 impl Slot {
     /// What there is to tell.
-    fn find(&mut self, collector: &EventCollector, device: &mut Device, now: Now) -> Vec<Happening> {
+    fn find(&mut self, collector: &EventCollector, device: &mut Device, now: Now) -> Noted<Happening> {
         let asked = device.schedule.asks_for_snapshots();
         let payload = match collector.tells {
             Tells::Happenings(collect) | Tells::Kept(collect) => return collect(device, now),
@@ -153,7 +154,9 @@ impl Events {
                 continue;
             }
             let priority = device.schedule.priority(collector.event, collector.priority);
-            for happening in slot.find(collector, device, now) {
+            let found = slot.find(collector, device, now);
+            device.state.statistics.overflowed(priority, found.lost);
+            for happening in found.kept {
                 device.state.statistics.collected(priority);
                 for lost in self.queue.push(happening.at_s, happening.payload, priority) {
                     device.state.statistics.dropped(lost);
@@ -355,6 +358,22 @@ mod tests {
         let rules = world.security_events("FirewallConfiguration");
         let enabled: Vec<_> = rules.iter().map(|rule| &rule["Enabled"]).collect();
         assert_eq!((enabled.first(), enabled.last()), (Some(&&false.into()), Some(&&true.into())));
+    }
+
+    #[test]
+    fn happenings_that_no_room_was_left_for_are_counted_as_lost() {
+        let mut world = World::connected();
+        snapshots_every_minute(&mut world);
+        configure(&mut world, json!({ "highPriorityMessageFrequency": { "value": "PT10M" } }));
+        world.run_for_s(100);
+        let args = [crate::testing::int("attempts", 300), crate::testing::int("interval_ms", 1000)];
+        world.run_behaviour("guess-passwords", &args).unwrap();
+        world.run_for_s(900);
+        assert_eq!(world.security_events("Login").len(), 256);
+        let queues = world.security_events("DroppedEventsStatistics");
+        let sum = |field: &str| queues.iter().map(|queue| queue[field].as_u64().unwrap()).sum::<u64>();
+        assert_eq!(sum("DroppedEvents"), 44);
+        assert!(sum("CollectedEvents") >= 300, "{queues:?}");
     }
 
     #[test]

@@ -9,18 +9,15 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
     event: "Login",
     priority: Priority::High,
     tells: Tells::Happenings(|device, _| {
-        let attempts = device.state.users.take_attempts().into_iter();
-        attempts
-            .map(|attempt| Happening {
-                at_s: attempt.at_s,
-                payload: Payload::Login {
-                    user: attempt.user,
-                    success: attempt.success,
-                    executable: CONSOLE_EXECUTABLE.into(),
-                    process_id: CONSOLE,
-                    remote_address: attempt.from,
-                },
-            })
-            .collect()
+        device.state.users.take_attempts().map(|attempt| Happening {
+            at_s: attempt.at_s,
+            payload: Payload::Login {
+                user: attempt.user,
+                success: attempt.success,
+                executable: CONSOLE_EXECUTABLE.into(),
+                process_id: CONSOLE,
+                remote_address: attempt.from,
+            },
+        })
     }),
 };

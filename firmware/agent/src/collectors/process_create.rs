@@ -8,18 +8,15 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
     event: "ProcessCreate",
     priority: Priority::High,
     tells: Tells::Happenings(|device, _| {
-        let started = device.state.tasks.take_started().into_iter();
-        started
-            .map(|task| Happening {
-                at_s: task.at_s,
-                payload: Payload::ProcessCreate {
-                    executable: task.executable,
-                    command_line: task.command_line,
-                    user: task.user,
-                    process_id: task.id,
-                    parent_process_id: task.parent,
-                },
-            })
-            .collect()
+        device.state.tasks.take_started().map(|task| Happening {
+            at_s: task.at_s,
+            payload: Payload::ProcessCreate {
+                executable: task.executable,
+                command_line: task.command_line,
+                user: task.user,
+                process_id: task.id,
+                parent_process_id: task.parent,
+            },
+        })
     }),
 };

@@ -8,16 +8,13 @@ pub(super) const COLLECTOR: EventCollector = EventCollector {
     event: "ProcessTerminate",
     priority: Priority::Low,
     tells: Tells::Happenings(|device, _| {
-        let ended = device.state.tasks.take_ended().into_iter();
-        ended
-            .map(|task| Happening {
-                at_s: task.at_s,
-                payload: Payload::ProcessTerminate {
-                    executable: task.executable,
-                    process_id: task.id,
-                    exit_status: task.exit_status,
-                },
-            })
-            .collect()
+        device.state.tasks.take_ended().map(|task| Happening {
+            at_s: task.at_s,
+            payload: Payload::ProcessTerminate {
+                executable: task.executable,
+                process_id: task.id,
+                exit_status: task.exit_status,
+            },
+        })
     }),
 };

@@ -1,9 +1,6 @@
 //! The TCP connections of the device that came up since the last collection.
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-
-use super::note;
+use super::happenings::{Happenings, Noted};
 use crate::flows::FlowKey;
 
 /// A connection that came up. The device opens all of its connections itself.
@@ -17,16 +14,16 @@ pub(crate) struct OpenedConnection {
 
 /// The record of them.
 #[derive(Default)]
-pub(crate) struct Connections(VecDeque<OpenedConnection>);
+pub(crate) struct Connections(Happenings<OpenedConnection>);
 
 impl Connections {
     /// A connection came up.
     pub(crate) fn opened(&mut self, flow: FlowKey, at_s: i64) {
-        note(&mut self.0, OpenedConnection { at_s, flow });
+        self.0.note(OpenedConnection { at_s, flow });
     }
 
     /// The connections since the last time.
-    pub(crate) fn take(&mut self) -> Vec<OpenedConnection> {
-        core::mem::take(&mut self.0).into()
+    pub(crate) fn take(&mut self) -> Noted<OpenedConnection> {
+        self.0.take()
     }
 }

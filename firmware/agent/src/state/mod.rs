@@ -2,32 +2,31 @@
 //! listening ports, the firewall, hardware, the agent's log and its counts. Behaviours change it; collectors read it, and are
 //! the only ones to make security events of it.
 //!
-//! What happened is kept until a collector takes it, within bounds: the oldest is lost first.
+//! What happened is kept until a collector takes it, within bounds: the oldest is lost first, and counted.
 
 mod agent_log;
 mod connections;
 mod firewall;
+mod happenings;
 mod hardware;
 mod statistics;
 mod tasks;
 mod users;
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(crate) use agent_log::AgentLog;
 pub(crate) use connections::Connections;
 pub(crate) use firewall::{Chain, Firewall, Rule};
+pub(crate) use happenings::Noted;
 pub(crate) use hardware::{AllHardware, Hardware};
 pub(crate) use statistics::{MessageCount, QueueCount, Statistics};
 pub(crate) use tasks::{AGENT, AGENT_EXECUTABLE, CONSOLE, CONSOLE_EXECUTABLE, Tasks};
 pub(crate) use users::{LocalUser, Users};
 
 use crate::random::Random;
-
-/// How many happenings of one kind wait for their collector.
-const HAPPENINGS_MAX: usize = 256;
 
 /// The state of the device beside its connection to the hub.
 pub(crate) struct DeviceState {
@@ -96,14 +95,6 @@ pub(crate) fn factory_password(seed: u64, user: &str) -> String {
     bytes.iter().map(|byte| char::from(b'a' + byte % 26)).collect()
 }
 
-/// Keeps a happening for its collector.
-fn note<T>(happenings: &mut VecDeque<T>, happening: T) {
-    if happenings.len() >= HAPPENINGS_MAX {
-        happenings.pop_front();
-    }
-    happenings.push_back(happening);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,15 +111,5 @@ mod tests {
         assert_eq!(state.take_listening_ports(false), Some(Vec::new()));
         assert_eq!(state.take_listening_ports(false), None);
         assert_eq!(state.take_listening_ports(true), Some(Vec::new()));
-    }
-
-    #[test]
-    fn what_no_collector_takes_is_bounded_and_the_oldest_goes_first() {
-        let mut happenings = VecDeque::new();
-        for number in 0..=HAPPENINGS_MAX {
-            note(&mut happenings, number);
-        }
-        assert_eq!(happenings.len(), HAPPENINGS_MAX);
-        assert_eq!(happenings.front(), Some(&1));
     }
 }

@@ -5,7 +5,7 @@ use crate::collectors::schedule::Priority;
 /// From this length on a message is no small one.
 const SMALL_BYTES: usize = 4096;
 
-/// Events that went into a queue, and were lost there.
+/// Events that went into a queue, and were lost there or on the way to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct QueueCount {
     /// Put in.
@@ -42,6 +42,13 @@ impl Statistics {
     /// An event was lost for want of room.
     pub(crate) fn dropped(&mut self, priority: Priority) {
         self.queue(priority).dropped += 1;
+    }
+
+    /// Happenings were lost before a collector saw them: events all the same.
+    pub(crate) fn overflowed(&mut self, priority: Priority, lost: u32) {
+        let queue = self.queue(priority);
+        queue.collected = queue.collected.saturating_add(lost);
+        queue.dropped = queue.dropped.saturating_add(lost);
     }
 
     /// A security message was handed over to be sent.

@@ -1,11 +1,10 @@
 //! The task list, and the record of tasks started and ended since the last collection. What runs from boot on is no
 //! happening.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
-use super::note;
+use super::happenings::{Happenings, Noted};
 
 /// What an honest device runs: executable and process id. The console starts what is started by hand.
 const BOOT_TASKS: [(&str, u32); 4] =
@@ -56,15 +55,20 @@ const TERMINATED: i32 = 128 + 15;
 pub(crate) struct Tasks {
     /// Executables by process id.
     tasks: BTreeMap<u32, String>,
-    started: VecDeque<StartedTask>,
-    ended: VecDeque<EndedTask>,
+    started: Happenings<StartedTask>,
+    ended: Happenings<EndedTask>,
     last_id: u32,
 }
 
 impl Tasks {
     pub(super) fn new() -> Self {
         let tasks = BOOT_TASKS.map(|(executable, id)| (id, executable.to_string()));
-        Self { tasks: tasks.into(), started: VecDeque::new(), ended: VecDeque::new(), last_id: CONSOLE }
+        Self {
+            tasks: tasks.into(),
+            started: Happenings::default(),
+            ended: Happenings::default(),
+            last_id: CONSOLE,
+        }
     }
 
     /// Starts a task from the console; its process id.
@@ -79,14 +83,14 @@ impl Tasks {
         let (id, executable) = (self.last_id, executable.to_string());
         self.tasks.insert(id, executable.clone());
         let command_line = command_line.to_string();
-        note(&mut self.started, StartedTask { at_s, id, parent: CONSOLE, executable, command_line, user });
+        self.started.note(StartedTask { at_s, id, parent: CONSOLE, executable, command_line, user });
         id
     }
 
     /// Ends a task from outside.
     pub(crate) fn end(&mut self, id: u32, at_s: i64) {
         if let Some(executable) = self.tasks.remove(&id) {
-            note(&mut self.ended, EndedTask { at_s, id, executable, exit_status: TERMINATED });
+            self.ended.note(EndedTask { at_s, id, executable, exit_status: TERMINATED });
         }
     }
 
@@ -97,13 +101,13 @@ impl Tasks {
     }
 
     /// The tasks started since the last time.
-    pub(crate) fn take_started(&mut self) -> Vec<StartedTask> {
-        core::mem::take(&mut self.started).into()
+    pub(crate) fn take_started(&mut self) -> Noted<StartedTask> {
+        self.started.take()
     }
 
     /// The tasks that ended since the last time.
-    pub(crate) fn take_ended(&mut self) -> Vec<EndedTask> {
-        core::mem::take(&mut self.ended).into()
+    pub(crate) fn take_ended(&mut self) -> Noted<EndedTask> {
+        self.ended.take()
     }
 }
 
@@ -115,18 +119,18 @@ mod tests {
     fn what_runs_from_boot_on_was_not_started_and_what_started_or_ended_is_told_once() {
         let mut tasks = Tasks::new();
         assert!(tasks.is_running("/bin/sensor"));
-        assert_eq!(tasks.take_started(), []);
+        assert_eq!(tasks.take_started().kept, []);
         let id = tasks.start("/tmp/miner", "/tmp/miner -t 4", ("root".to_string(), 0), 7);
         assert!(tasks.is_running("/tmp/miner"));
-        let started = tasks.take_started();
+        let started = tasks.take_started().kept;
         assert_eq!((started.len(), started[0].id, started[0].parent), (1, id, CONSOLE));
-        assert_eq!(tasks.take_started(), []);
-        assert_eq!(tasks.take_ended(), []);
+        assert_eq!(tasks.take_started().kept, []);
+        assert_eq!(tasks.take_ended().kept, []);
         tasks.end(id, 9);
         tasks.end(id, 10);
         assert!(!tasks.is_running("/tmp/miner"));
         let executable = "/tmp/miner".to_string();
-        assert_eq!(tasks.take_ended(), [EndedTask { at_s: 9, id, executable, exit_status: 143 }]);
-        assert_eq!(tasks.take_ended(), []);
+        assert_eq!(tasks.take_ended().kept, [EndedTask { at_s: 9, id, executable, exit_status: 143 }]);
+        assert_eq!(tasks.take_ended().kept, []);
     }
 }

@@ -1,12 +1,12 @@
 //! Local users, and the console's record of who tried to sign in. Passwords are kept as salted hashes.
 
-use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
-use super::{factory_password, note};
+use super::factory_password;
+use super::happenings::{Happenings, Noted};
 use crate::random::Random;
 
 /// The users of an honest device, with their ids.
@@ -44,14 +44,14 @@ pub(crate) struct LoginAttempt {
 /// All local users.
 pub(crate) struct Users {
     users: Vec<User>,
-    attempts: VecDeque<LoginAttempt>,
+    attempts: Happenings<LoginAttempt>,
     random: Random,
 }
 
 impl Users {
     pub(super) fn new(seed: u64) -> Self {
         let mut users =
-            Self { users: Vec::new(), attempts: VecDeque::new(), random: Random::new(seed, "users") };
+            Self { users: Vec::new(), attempts: Happenings::default(), random: Random::new(seed, "users") };
         for (name, id) in FACTORY_USERS {
             users.insert(name, id, &factory_password(seed, name));
         }
@@ -93,13 +93,13 @@ impl Users {
     pub(crate) fn sign_in(&mut self, name: &str, password: &str, from: Option<[u8; 4]>, at_s: i64) -> bool {
         let user = self.users.iter().find(|user| user.name == name);
         let success = user.is_some_and(|user| user.hash == hash(&user.salt, password));
-        note(&mut self.attempts, LoginAttempt { at_s, user: name.to_string(), success, from });
+        self.attempts.note(LoginAttempt { at_s, user: name.to_string(), success, from });
         success
     }
 
     /// The attempts since the last time.
-    pub(crate) fn take_attempts(&mut self) -> Vec<LoginAttempt> {
-        core::mem::take(&mut self.attempts).into()
+    pub(crate) fn take_attempts(&mut self) -> Noted<LoginAttempt> {
+        self.attempts.take()
     }
 
     fn insert(&mut self, name: &str, id: u32, password: &str) {
@@ -124,6 +124,7 @@ mod tests {
         assert!(!users.sign_in("nobody", "", Some([192, 0, 2, 1]), 3));
         let noted: Vec<_> = users
             .take_attempts()
+            .kept
             .into_iter()
             .map(|attempt| (attempt.at_s, attempt.user, attempt.success, attempt.from))
             .collect();
@@ -135,7 +136,7 @@ mod tests {
                 (3, "nobody".to_string(), false, Some([192, 0, 2, 1])),
             ]
         );
-        assert_eq!(users.take_attempts(), []);
+        assert_eq!(users.take_attempts().kept, []);
     }
 
     #[test]
