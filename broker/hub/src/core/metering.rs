@@ -1,11 +1,14 @@
 //! What the hub takes of what it is asked: throttles (429001), and the messages of a day (403002), both off by
 //! default. Which operation is metered as what, by IoT Hub's billing table: messages, methods, twins and the two
 //! ends of a file upload in pieces of 4 KiB, and only if they succeed; the identity registry and the management
-//! plane not at all. IoT Hub's count lags behind, this one is exact.
+//! plane not at all. IoT Hub's count lags behind, this one is exact: what would cost more than the day has left is
+//! refused whole. Only the answer to a method and the end of an upload, which were let through when they began, are
+//! counted without being asked for.
 
 use hilarm_model::{Now, Timestamp};
 
 use super::Core;
+use super::registry::ClientIdentity;
 use super::throttle::{Throttled, Throttles};
 use crate::service::{HubError, ServiceReply, ServiceRequest};
 
@@ -34,14 +37,27 @@ impl Metering {
 
 impl Core {
     /// Whether any limit is on.
-    pub(super) fn is_metering(&self) -> bool {
+    fn is_metering(&self) -> bool {
         self.config.throttling.is_some() || self.config.daily_messages_max.is_some()
     }
 
-    /// Whether the hub takes one more operation of a kind: neither the quota of the day nor its throttle is used up.
-    /// The quota is judged first, for judging the throttle uses it up.
+    /// Whether the hub takes one more operation of a kind: neither is the quota of the day too small for what it
+    /// costs, nor its throttle used up.
     pub(crate) fn admit(&mut self, kind: Throttled, bytes: usize, now: Now) -> Result<(), HubError> {
-        self.within_quota(kind, now)?;
+        self.admit_batch(kind, [bytes], now)
+    }
+
+    /// The same of a batch: one operation, each of whose messages costs what it costs alone. The quota is judged
+    /// first, for judging the throttle uses it up.
+    pub(crate) fn admit_batch(
+        &mut self,
+        kind: Throttled,
+        lengths: impl IntoIterator<Item = usize>,
+        now: Now,
+    ) -> Result<(), HubError> {
+        let add = |(bytes, cost), length| (bytes + length, cost + messages_in(length));
+        let (bytes, cost) = lengths.into_iter().fold((0, 0), add);
+        self.within_quota(kind, cost, now)?;
         match self.config.throttling {
             Some(limits) if !self.metering.throttles.admit(limits, kind, bytes, now.mono) => {
                 Err(HubError::Throttled(kind.name()))
@@ -50,10 +66,11 @@ impl Core {
         }
     }
 
-    fn within_quota(&mut self, kind: Throttled, now: Now) -> Result<(), HubError> {
+    fn within_quota(&mut self, kind: Throttled, cost: u64, now: Now) -> Result<(), HubError> {
         let Some(messages_max) = self.config.daily_messages_max else { return Ok(()) };
         let messages = *self.metering.messages_of(now.unix);
-        if matches!(kind, Throttled::Registry | Throttled::Connection) || messages < messages_max {
+        let unmetered = matches!(kind, Throttled::Registry | Throttled::Connection);
+        if unmetered || messages.saturating_add(cost) <= messages_max {
             Ok(())
         } else {
             Err(HubError::QuotaExceeded { messages_max, messages })
@@ -63,13 +80,38 @@ impl Core {
     /// Counts what was taken against the quota of the day.
     pub(crate) fn charge(&mut self, bytes: usize, now: Now) {
         if self.config.daily_messages_max.is_some() {
-            *self.metering.messages_of(now.unix) += bytes.div_ceil(MESSAGE_BYTES).max(1) as u64;
+            *self.metering.messages_of(now.unix) += messages_in(bytes);
+        }
+    }
+
+    /// The length of a twin as its device would read it; 0 where nobody counts it.
+    pub(crate) fn metered_twin_bytes(&self, identity: &ClientIdentity) -> usize {
+        let counted = self.config.daily_messages_max.and_then(|_| self.twins.get(identity));
+        counted.map_or(0, |twin| twin.for_device().to_string().len())
+    }
+
+    /// The throttle of a request of the service side, and the length that it counts with: of its payload, or of the
+    /// twin that it reads.
+    pub(super) fn metered(&mut self, request: &ServiceRequest) -> Option<(Throttled, usize)> {
+        if !self.is_metering() {
+            return None;
+        }
+        let (kind, bytes) = metered(request)?;
+        let ServiceRequest::GetTwin { device, module } = request else { return Some((kind, bytes)) };
+        match self.twin(device.clone(), module.clone()) {
+            Ok(ServiceReply::Twin(twin)) => Some((kind, twin.to_string().len())),
+            _ => Some((kind, bytes)),
         }
     }
 }
 
-/// The throttle of a request of the service side, and the length of its payload.
-pub(super) fn metered(request: &ServiceRequest) -> Option<(Throttled, usize)> {
+/// How many messages of the quota a payload is; an empty one is a message too.
+fn messages_in(bytes: usize) -> u64 {
+    bytes.div_ceil(MESSAGE_BYTES).max(1) as u64
+}
+
+/// The throttle of a request, and the length of its payload.
+fn metered(request: &ServiceRequest) -> Option<(Throttled, usize)> {
     use ServiceRequest as R;
     let text = |value: &serde_json::Value| value.to_string().len();
     Some(match request {
@@ -94,12 +136,9 @@ pub(super) fn metered(request: &ServiceRequest) -> Option<(Throttled, usize)> {
     })
 }
 
-/// What a request that was served counts against the quota of the day. Receives were counted when they were sent, and
-/// file uploads count themselves.
-pub(super) fn charged(request: Throttled, bytes: usize, reply: &ServiceReply) -> Option<usize> {
-    match (request, reply) {
-        (Throttled::Method | Throttled::CloudToDeviceSend | Throttled::TwinUpdate, _) => Some(bytes),
-        (Throttled::TwinRead, ServiceReply::Twin(twin)) => Some(twin.to_string().len()),
-        _ => None,
-    }
+/// Whether a request that was served counts against the quota of the day. Receives were counted when they were sent,
+/// and file uploads count themselves.
+pub(super) fn counts(request: Throttled) -> bool {
+    use Throttled as T;
+    matches!(request, T::Method | T::CloudToDeviceSend | T::TwinUpdate | T::TwinRead)
 }

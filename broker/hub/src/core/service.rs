@@ -7,7 +7,7 @@ use hilarm_model::{DeviceId, HubEvent, MethodOutcome, ModuleId, Now, Timestamp};
 use serde_json::Value;
 
 use super::cloud_to_device::DeliveryLock;
-use super::metering::{charged, metered};
+use super::metering::counts;
 use super::methods::Invocation;
 use super::rights::subject;
 use super::twin_service::TwinWrite::{Patch, Replace};
@@ -47,11 +47,11 @@ impl Core {
         request: ServiceRequest,
         now: Now,
     ) -> Result<ServiceReply, HubError> {
-        let metered = self.is_metering().then(|| metered(&request)).flatten();
+        let metered = self.metered(&request);
         let Some((kind, bytes)) = metered else { return self.carry_out(caller, request, now) };
         self.admit(kind, bytes, now)?;
         let reply = self.carry_out(caller, request, now)?;
-        if let Some(bytes) = charged(kind, bytes, &reply) {
+        if counts(kind) {
             self.charge(bytes, now);
         }
         Ok(reply)

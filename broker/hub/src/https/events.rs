@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use crate::core::Core;
 use crate::core::message::{DeviceMessage, Property};
 use crate::core::registry::ClientIdentity;
+use crate::core::throttle::Throttled;
 
 /// Greatest length of a message, or of a whole batch.
 pub(super) const MESSAGE_BYTES_MAX: usize = 256 * 1024;
@@ -49,6 +50,7 @@ pub(super) fn send(
 ) -> Result<(), Refusal> {
     let content_type = head.field("content-type").unwrap_or_default();
     if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BATCH)) {
+        core.admit(Throttled::Telemetry, body.len(), now)?;
         let message = message(head.fields(), body);
         core.receive(identity, Protocol::Https, &message, now);
         return Ok(());
@@ -59,6 +61,7 @@ pub(super) fn send(
         return Err(Refusal::Argument("the batch has more than 500 messages"));
     }
     let payloads = batch.iter().map(payload).collect::<Result<Vec<_>, _>>()?;
+    core.admit_batch(Throttled::Telemetry, payloads.iter().map(Vec::len), now)?;
     for (one, payload) in batch.iter().zip(&payloads) {
         let text = |(name, value): (&str, &Value)| match value {
             Value::String(text) => (name.to_ascii_lowercase(), text.clone()),

@@ -296,7 +296,7 @@ fn carry_out(
     now: Now,
 ) -> Result<Response, Refusal> {
     if let Some(throttle) = throttle(&operation) {
-        core.admit(throttle, body.len(), now)?;
+        core.admit(throttle, 0, now)?;
     }
     match operation {
         Operation::SendEvent => {
@@ -316,10 +316,10 @@ fn carry_out(
     }
 }
 
-/// The throttle that an operation is subject to.
+/// The throttle that an operation is subject to whatever its body says. Events are admitted once their lengths are
+/// known.
 fn throttle(operation: &Operation) -> Option<Throttled> {
     match operation {
-        Operation::SendEvent => Some(Throttled::Telemetry),
         Operation::Receive => Some(Throttled::CloudToDeviceReceive),
         Operation::BeginUpload => Some(Throttled::FileUpload),
         _ => None,

@@ -49,14 +49,17 @@ pub(super) fn publish(
             core.receive(identity, Protocol::Mqtt, &message, now);
             None
         }
-        PublishTopic::TwinGet { rid } => Some(match core.admit(Throttled::TwinRead, 0, now) {
-            Ok(()) => {
-                let twin = core.read_twin(identity, now).to_string();
-                core.charge(twin.len(), now);
-                encode::publish(&topic::twin_response(200, rid, None), twin.as_bytes())
-            }
-            Err(why) => twin_refusal(core, identity, publish.topic, rid, &why, now),
-        }),
+        PublishTopic::TwinGet { rid } => {
+            let bytes = core.metered_twin_bytes(identity);
+            Some(match core.admit(Throttled::TwinRead, bytes, now) {
+                Ok(()) => {
+                    let twin = core.read_twin(identity, now).to_string();
+                    core.charge(twin.len(), now);
+                    encode::publish(&topic::twin_response(200, rid, None), twin.as_bytes())
+                }
+                Err(why) => twin_refusal(core, identity, publish.topic, rid, &why, now),
+            })
+        }
         PublishTopic::TwinPatchReported { rid } => {
             let admitted = core.admit(Throttled::TwinUpdate, publish.payload.len(), now);
             let patched = admitted.and_then(|()| Ok(core.patch_reported(identity, publish.payload, now)?));

@@ -83,8 +83,9 @@ fn the_quota_of_the_day_stops_sends_and_receives_until_the_next_day() {
 
 #[test]
 fn a_message_counts_once_for_each_four_kibibytes_and_only_if_it_was_taken() {
-    let mut core = with_quota(4);
-    assert_eq!(payload(&mut core, 65_537), Err(413_001));
+    let mut core = with_quota(17);
+    assert_eq!(payload(&mut core, 65_537), Err(413_001), "it would have been all of them");
+    assert_eq!(payload(&mut core, 13 * 4096), Ok(ServiceReply::Done), "thirteen");
     assert_eq!(payload(&mut core, 8193), Ok(ServiceReply::Done), "three");
     assert_eq!(payload(&mut core, 4096), Ok(ServiceReply::Done), "one");
     assert_eq!(payload(&mut core, 0), Err(403_002));
@@ -125,4 +126,31 @@ fn what_the_quota_refuses_uses_no_throttle_up() {
     let next_day = Now { unix: at(86_400).unix, ..at(10) };
     assert!(send(&mut core, "m3", next_day).is_ok(), "only the calendar went on");
     assert_eq!(send(&mut core, "m4", Now { unix: at(172_800).unix, ..at(10) }).unwrap_err().code(), 429_001);
+}
+
+#[test]
+fn what_would_cost_more_than_the_day_has_left_is_refused_whole() {
+    let mut core = with_quota(3);
+    assert_eq!(payload(&mut core, 3 * 4096 + 1), Err(403_002), "four");
+    assert_eq!(payload(&mut core, 2 * 4096), Ok(ServiceReply::Done), "two");
+    assert_eq!(payload(&mut core, 4097), Err(403_002), "two");
+    assert_eq!(payload(&mut core, 4096), Ok(ServiceReply::Done), "one");
+}
+
+#[test]
+fn a_twin_larger_than_what_the_day_has_left_is_not_read() {
+    let mut core = with_quota(4);
+    let text = "x".repeat(4096);
+    let patch = ServiceRequest::PatchTags { device: device(), module: None, patch: json!({ "a": text }) };
+    core.service(patch, at(0)).unwrap();
+    let read = |core: &mut Core, seconds| {
+        let request = ServiceRequest::GetTwin { device: device(), module: None };
+        core.service(request, at(seconds)).map(drop).map_err(|why| why.code())
+    };
+    assert_eq!(read(&mut core, 0), Ok(()), "two and two");
+    assert_eq!(payload(&mut core, 0), Err(403_002));
+    assert_eq!(read(&mut core, 86_400), Ok(()));
+    core.charge(0, at(86_400));
+    assert_eq!(read(&mut core, 86_400), Err(403_002), "two, and one is left");
+    assert!(send(&mut core, "m", at(86_400)).is_ok());
 }

@@ -51,3 +51,24 @@ fn above_the_quota_of_the_day_sends_receives_and_uploads_are_refused_and_the_con
     }
     assert_eq!(codes(&mut world), [403_002; 3]);
 }
+
+#[test]
+fn a_batch_that_would_cost_more_than_the_day_has_left_is_refused_whole() {
+    let mut world = World::with(HubConfig { daily_messages_max: Some(3), ..HubConfig::default() });
+    let connection = world.open();
+    let batch = |bodies: &[&str]| {
+        let one = |body| serde_json::json!({ "body": body, "base64Encoded": false });
+        let body = serde_json::Value::from_iter(bodies.iter().map(one)).to_string();
+        let kind = "Content-Type: application/vnd.microsoft.iothub.json\r\n";
+        request("POST /devices/pump-1/messages/events", kind, body.as_bytes())
+    };
+    let long = "x".repeat(4097);
+    for (bodies, status, taken) in
+        [(&["1", "2", "3", "4"][..], "403", 0), (&["1", &long, "2"], "403", 0), (&["1", &long], "204", 2)]
+    {
+        let (answer, _) = world.exchange(connection, &batch(bodies));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let telemetry = |fact: &HubEvent| matches!(fact, HubEvent::TelemetryReceived { .. });
+        assert_eq!(world.facts().iter().filter(|fact| telemetry(fact)).count(), taken);
+    }
+}

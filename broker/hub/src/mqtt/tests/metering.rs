@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hilarm_model::{CloseReason, ConnectionRefused, HubEvent, RefusalCause};
 
-use super::world::{Login, World, login};
+use super::world::{Login, World, device, login};
 use crate::mqtt::codec::{Packet, PacketId, QoS, Subscribe, Will};
-use crate::{HubConfig, Output, Throttling};
+use crate::{HubConfig, Output, ServiceRequest, Throttling};
 
 const EVENTS: &str = "devices/pump-1/messages/events/";
 const ONE_AN_INTERVAL: Throttling = Throttling { units: 1, burst: Duration::ZERO, queue: Duration::ZERO };
@@ -100,4 +100,19 @@ fn a_will_goes_past_neither_the_quota_nor_the_throttle() {
         world.publish(connection, EVENTS, b"2");
         assert_eq!(refusals(&mut world), (vec![code, code], Some(reason)), "the message and the will");
     }
+}
+
+#[test]
+fn a_device_does_not_read_a_twin_larger_than_what_the_day_has_left() {
+    let mut world = World::with(HubConfig { daily_messages_max: Some(3), ..HubConfig::default() });
+    let connection = world.online("pump-1");
+    world.subscribe(connection, "$iothub/twin/res/#", QoS::AtMostOnce);
+    let patch = serde_json::json!({ "a": "x".repeat(4096) });
+    world.serve(ServiceRequest::PatchDesired { device: device("pump-1"), module: None, patch });
+    world.sent(connection);
+    world.publish(connection, "$iothub/twin/GET/?$rid=1", b"{}");
+    let sent = world.sent(connection).concat();
+    let text = String::from_utf8_lossy(&sent);
+    assert!(text.contains("res/403/?$rid=1") && text.contains(r#""errorCode":403002"#), "{text}");
+    assert_eq!(refusals(&mut world), (vec![403_002], None));
 }
