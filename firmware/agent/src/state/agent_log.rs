@@ -9,6 +9,9 @@ use hilarm_link::LogLevel;
 /// How many lines are kept; small devices hold little.
 const LINES_MAX: usize = 32;
 
+/// How much of a line is kept: whoever writes to the log may make it as long as a command.
+const LINE_CHARS_MAX: usize = 256;
+
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogLine {
@@ -16,7 +19,7 @@ pub(crate) struct LogLine {
     pub(crate) at_s: i64,
     /// How bad.
     pub(crate) level: LogLevel,
-    /// What.
+    /// What, as far as it was kept.
     pub(crate) text: String,
 }
 
@@ -30,7 +33,8 @@ impl AgentLog {
         if self.0.len() >= LINES_MAX {
             self.0.pop_front();
         }
-        self.0.push_back(LogLine { at_s, level, text: text.into() });
+        let text = text.chars().take(LINE_CHARS_MAX).collect();
+        self.0.push_back(LogLine { at_s, level, text });
     }
 
     /// The lines kept.
@@ -54,5 +58,15 @@ mod tests {
         assert_eq!((lines.len(), lines[0].at_s), (LINES_MAX, 1));
         assert_eq!(lines.last().map(|line| line.text.as_str()), Some("32"));
         assert_eq!(log.take(), []);
+    }
+
+    #[test]
+    fn of_a_long_line_the_beginning_is_kept_and_no_character_is_cut_in_two() {
+        let mut log = AgentLog::default();
+        log.keep(0, LogLevel::Warn, &"é".repeat(LINE_CHARS_MAX + 1));
+        log.keep(0, LogLevel::Warn, &"é".repeat(LINE_CHARS_MAX));
+        for line in log.take() {
+            assert_eq!(line.text, "é".repeat(LINE_CHARS_MAX));
+        }
     }
 }
