@@ -1,5 +1,6 @@
 //! What an honest device of this kind is checked for. The checks are ours: no public list has any for it, so that their
-//! ids are no CCE numbers.
+//! ids are no CCE numbers. The firewall they look at is a table that is reported and not enforced: no packet is ever
+//! dropped by it, and a port that is "exposed" says what the table would let in.
 
 use super::{EventCollector, Tells};
 use crate::collectors::schedule::Priority;
