@@ -1,7 +1,7 @@
 //! What the hub takes of what it is asked: throttles (429001), and the messages of a day (403002), both off by
 //! default. Which operation is metered as what, by IoT Hub's billing table: messages, methods, twins and the two
-//! ends of a file upload in pieces of 4 KiB, and only if they succeed; the identity registry and the management
-//! plane not at all. IoT Hub's count lags behind, this one is exact: what would cost more than the day has left is
+//! ends of a file upload in pieces of 4 KiB, and only if they succeed, but for methods that find their device
+//! offline, which Microsoft charges too; the identity registry and the management plane not at all. IoT Hub's count lags behind, this one is exact: what would cost more than the day has left is
 //! refused whole. Only the answer to a method and the end of an upload, which were let through when they began, are
 //! counted without being asked for.
 
@@ -136,9 +136,12 @@ fn metered(request: &ServiceRequest) -> Option<(Throttled, usize)> {
     })
 }
 
-/// Whether a request that was served counts against the quota of the day. Receives were counted when they were sent,
-/// and file uploads count themselves.
-pub(super) fn counts(request: Throttled) -> bool {
+/// Whether a request counts against the quota of the day, now that it is known what came of it. Receives were counted
+/// when they were sent, and file uploads count themselves.
+pub(super) fn counts(request: Throttled, outcome: &Result<ServiceReply, HubError>) -> bool {
     use Throttled as T;
-    matches!(request, T::Method | T::CloudToDeviceSend | T::TwinUpdate | T::TwinRead)
+    match outcome {
+        Ok(_) => matches!(request, T::Method | T::CloudToDeviceSend | T::TwinUpdate | T::TwinRead),
+        Err(refusal) => matches!(refusal, HubError::DeviceNotOnline(_)),
+    }
 }

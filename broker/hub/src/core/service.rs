@@ -50,11 +50,11 @@ impl Core {
         let metered = self.metered(&request);
         let Some((kind, bytes)) = metered else { return self.carry_out(caller, request, now) };
         self.admit(kind, bytes, now)?;
-        let reply = self.carry_out(caller, request, now)?;
-        if counts(kind) {
+        let outcome = self.carry_out(caller, request, now);
+        if counts(kind, &outcome) {
             self.charge(bytes, now);
         }
-        Ok(reply)
+        outcome
     }
 
     fn carry_out(

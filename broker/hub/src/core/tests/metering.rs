@@ -154,3 +154,12 @@ fn a_twin_larger_than_what_the_day_has_left_is_not_read() {
     assert_eq!(read(&mut core, 86_400), Err(403_002), "two, and one is left");
     assert!(send(&mut core, "m", at(86_400)).is_ok());
 }
+
+#[test]
+fn a_method_counts_even_where_its_device_is_offline() {
+    let mut core = with_quota(2);
+    assert_eq!(invoke(&mut core, at(0)).unwrap_err().code(), 404_103);
+    assert!(core.admit(Throttled::Telemetry, 1, at(0)).is_ok(), "one is left");
+    assert_eq!(invoke(&mut core, at(0)).unwrap_err().code(), 404_103);
+    assert_eq!(invoke(&mut core, at(0)).unwrap_err().code(), 403_002);
+}
