@@ -10,6 +10,11 @@ use super::schema_tests::{
 };
 use super::{recorded, schema};
 
+/// The words of the schema's enumerations, in the order of their values.
+const RESULTS: [&str; 3] = ["Pass", "Fail", "Err"];
+const SEVERITIES: [&str; 4] = ["Critical", "Important", "Warning", "Informational"];
+const LEVELS: [&str; 6] = ["NotSet", "Fatal", "Error", "Warn", "Info", "Debug"];
+
 /// The fields of an item.
 type Said = BTreeMap<String, String>;
 
@@ -22,9 +27,15 @@ pub(super) fn put_recorded(builder: &mut Builder, event: &RecordedEvent) -> (u8,
             let said = |name: &str| event.items[0][name].clone();
             let (executable, command_line) = (said("Executable"), said("CommandLine"));
             let process = ProcessCreate { executable, command_line, user: said("UserName") };
-            (6, put_process(builder, &process, if name == "Process" { 0 } else { 2 }))
+            let ids = ["ProcessId", "ParentProcessId", "UserId"].map(|id| said(id).parse().unwrap());
+            (6, put_process(builder, &process, ids, if name == "Process" { 0 } else { 2 }))
         }
     }
+}
+
+/// The value that stands for a word.
+fn value(words: &[&str], word: &str) -> i8 {
+    words.iter().position(|known| *known == word).unwrap() as i8
 }
 
 /// A table of one vector of tables.
@@ -47,8 +58,8 @@ fn put_check(builder: &mut Builder, said: &Said) -> Finished {
     for (index, text) in [0, 2, 3, 5].into_iter().zip(texts) {
         builder.push_slot_always(slot(index), text);
     }
-    builder.push_slot(slot(1), i8::from(said["Result"] == "Fail"), 0);
-    builder.push_slot(slot(4), if said["Severity"] == "Warning" { 2i8 } else { 0 }, 0);
+    builder.push_slot(slot(1), value(&RESULTS, &said["Result"]), 0);
+    builder.push_slot(slot(4), value(&SEVERITIES, &said["Severity"]), 0);
     builder.end_table(start)
 }
 
@@ -58,7 +69,7 @@ fn put_log_record(builder: &mut Builder, said: &Said) -> Finished {
     let start = builder.start_table();
     builder.push_slot(slot(2), said["Timestamp"].parse::<u64>().unwrap(), 0);
     builder.push_slot_always(slot(0), message);
-    builder.push_slot(slot(1), if said["Severity"] == "Warn" { 3i8 } else { 0 }, 0);
+    builder.push_slot(slot(1), value(&LEVELS, &said["Severity"]), 0);
     builder.push_slot(slot(3), said["Line"].parse::<u32>().unwrap(), 0);
     builder.push_slot_always(slot(4), file);
     builder.end_table(start)
@@ -80,36 +91,49 @@ fn what_is_not_judged_is_read_back_with_the_names_of_the_other_schema() {
     let process_said = [
         ("CommandLine", "/tmp/miner -t 4"),
         ("Executable", "/tmp/miner"),
-        ("ParentProcessId", "0"),
-        ("ProcessId", "0"),
-        ("UserId", "0"),
-        ("UserName", "root"),
+        ("ParentProcessId", "4"),
+        ("ProcessId", "9"),
+        ("UserId", "1000"),
+        ("UserName", "operator"),
     ];
-    let check_said = |result: &'static str, severity: &'static str| {
-        [
-            ("CceId", "hilarm-1"),
-            ("Description", "the firewall is on"),
-            ("Error", ""),
-            ("Remediation", "turn it on"),
-            ("Result", result),
-            ("Severity", severity),
-        ]
-    };
-    let log_said = [
+    let sent = message(vec![
+        event("Process", EventCategory::Triggered, EventType::Security, &process_said),
+        event("ProcessTerminate", EventCategory::Triggered, EventType::Security, &process_said),
+        check("Pass", "Critical"),
+        log_line("Error"),
+    ]);
+    assert_eq!(schema::decode(&build(&sent)), Ok(sent));
+}
+
+fn check(result: &str, severity: &str) -> SecurityPayload {
+    let said = [
+        ("CceId", "hilarm-1"),
+        ("Description", "the firewall is on"),
+        ("Error", ""),
+        ("Remediation", "turn it on"),
+        ("Result", result),
+        ("Severity", severity),
+    ];
+    event("OSBaseline", EventCategory::Periodic, EventType::Security, &said)
+}
+
+fn log_line(severity: &str) -> SecurityPayload {
+    let said = [
         ("FileName", "agent.c"),
         ("Line", "7"),
         ("Message", "no memory"),
-        ("Severity", "Warn"),
+        ("Severity", severity),
         ("Timestamp", "1767225600123"),
     ];
-    let (periodic, triggered) = (EventCategory::Periodic, EventCategory::Triggered);
-    let sent = message(vec![
-        event("Process", triggered, EventType::Security, &process_said),
-        event("ProcessTerminate", triggered, EventType::Security, &process_said),
-        event("OSBaseline", periodic, EventType::Security, &check_said("Pass", "Critical")),
-        event("OSBaseline", periodic, EventType::Security, &check_said("Fail", "Warning")),
-        event("Diagnostic", triggered, EventType::Diagnostic, &log_said),
-    ]);
+    event("Diagnostic", EventCategory::Triggered, EventType::Diagnostic, &said)
+}
+
+#[test]
+fn every_value_of_an_enumeration_has_its_word() {
+    let results = RESULTS.map(|result| check(result, "Critical"));
+    let severities = SEVERITIES.map(|severity| check("Pass", severity));
+    let lines = LEVELS.map(log_line);
+    let sent = message(results.into_iter().chain(severities).chain(lines).collect());
     assert_eq!(schema::decode(&build(&sent)), Ok(sent));
 }
 

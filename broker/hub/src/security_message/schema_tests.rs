@@ -99,7 +99,7 @@ fn put_payload(builder: &mut Builder, payload: &SecurityPayload) -> (u8, Finishe
             v6.into_iter().for_each(|vector| builder.push_slot_always(slot(1), vector));
             (3, builder.end_table(start))
         }
-        SecurityPayload::ProcessCreate(process) => (6, put_process(builder, process, 1)),
+        SecurityPayload::ProcessCreate(process) => (6, put_process(builder, process, [9, 4, 1000], 1)),
         SecurityPayload::Recorded(event) => recorded_tests::put_recorded(builder, event),
         SecurityPayload::Login(_) => panic!("only JSON carries logins"),
     }
@@ -128,13 +128,21 @@ fn put_ports(
     builder.end_vector(ports.len())
 }
 
-pub(super) fn put_process(builder: &mut Builder, process: &ProcessCreate, event_type: i8) -> Finished {
+/// A process with its id, its parent's and its user's.
+pub(super) fn put_process(
+    builder: &mut Builder,
+    process: &ProcessCreate,
+    [id, parent, user_id]: [u32; 3],
+    event_type: i8,
+) -> Finished {
     let executable = builder.create_string(&process.executable);
     let user = builder.create_string(&process.user);
     let command_line = builder.create_string(&process.command_line);
     let start = builder.start_table();
     builder.push_slot_always(slot(0), executable);
-    builder.push_slot(slot(3), 0u32, 0);
+    builder.push_slot(slot(1), id, 0);
+    builder.push_slot(slot(2), parent, 0);
+    builder.push_slot(slot(3), user_id, 0);
     builder.push_slot_always(slot(4), user);
     builder.push_slot_always(slot(5), command_line);
     builder.push_slot(slot(6), event_type, 0);
