@@ -1,9 +1,11 @@
 //! What the hub takes of what it is asked: throttles (429001), and the messages of a day (403002), both off by
 //! default. Which operation is metered as what, by IoT Hub's billing table: messages, methods, twins and the two
 //! ends of a file upload in pieces of 4 KiB, and only if they succeed, but for methods that find their device
-//! offline, which Microsoft charges too; the identity registry and the management plane not at all. IoT Hub's count lags behind, this one is exact: what would cost more than the day has left is
-//! refused whole. Only the answer to a method and the end of an upload, which were let through when they began, are
-//! counted without being asked for.
+//! offline, which Microsoft charges too; the identity registry and the management plane not at all.
+//!
+//! IoT Hub's count lags behind, this one is exact: what would cost more than the day has left is refused whole. Only
+//! the answer to a method and the end of an upload, which were let through when they began, are counted without being
+//! asked for.
 
 use hilarm_model::{Now, Timestamp};
 
