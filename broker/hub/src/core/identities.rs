@@ -165,7 +165,7 @@ impl Core {
         let known = self.registry.device_mut(&device);
         let known = known.ok_or_else(|| HubError::DeviceNotFound(device.clone()))?;
         if std::mem::replace(&mut known.enabled, enabled) != enabled {
-            known.version += 1;
+            self.registry.changed(&device);
             self.record(HubEvent::DeviceStatusChanged { device: device.clone(), enabled }, now);
             if !enabled {
                 self.notices.push_back(Notice::IdentityChanged { device });
@@ -193,9 +193,7 @@ impl Core {
             KeyName::Primary => *primary = key.clone(),
             KeyName::Secondary => *secondary = key.clone(),
         }
-        if let Some(known) = self.registry.device_mut(&identity.device) {
-            known.version += 1;
-        }
+        self.registry.changed(&identity.device);
         if identity.module.is_none() {
             self.record_registration(identity.device.clone(), now);
         }

@@ -71,8 +71,8 @@ impl DeviceAuthentication {
 pub(crate) struct DeviceIdentity {
     pub(crate) authentication: DeviceAuthentication,
     pub(crate) enabled: bool,
-    /// Counts the changes.
-    pub(crate) version: u64,
+    /// Another one after each change.
+    version: u64,
     pub(crate) modules: BTreeMap<ModuleId, DeviceAuthentication>,
 }
 
@@ -85,6 +85,9 @@ impl DeviceIdentity {
 /// All identities and certificate authorities of a hub.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
+    /// Counts the changes of all devices. Deletions leave it as it is, so that no ETag of a device that is gone is
+    /// ever that of another one.
+    versions: u64,
     devices: BTreeMap<DeviceId, DeviceIdentity>,
     /// DER certificates by their name on the hub.
     authorities: BTreeMap<String, Vec<u8>>,
@@ -93,19 +96,28 @@ pub(crate) struct Registry {
 impl Registry {
     /// Creates the device or replaces its authentication; true when an existing authentication changed.
     pub(crate) fn put_device(&mut self, device: DeviceId, authentication: DeviceAuthentication) -> bool {
+        self.versions += 1;
+        let version = self.versions;
         match self.devices.get_mut(&device) {
             Some(known) => {
                 let changed = known.authentication != authentication;
-                known.authentication = authentication;
-                known.version += 1;
+                (known.authentication, known.version) = (authentication, version);
                 changed
             }
             None => {
                 let modules = BTreeMap::new();
-                let identity = DeviceIdentity { authentication, enabled: true, version: 1, modules };
+                let identity = DeviceIdentity { authentication, enabled: true, version, modules };
                 self.devices.insert(device, identity);
                 false
             }
+        }
+    }
+
+    /// The device was changed: it gets another ETag.
+    pub(crate) fn changed(&mut self, device: &DeviceId) {
+        if let Some(known) = self.devices.get_mut(device) {
+            self.versions += 1;
+            known.version = self.versions;
         }
     }
 

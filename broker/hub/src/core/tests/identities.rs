@@ -243,3 +243,18 @@ fn a_refused_creation_leaves_no_twin_behind() {
     assert_eq!(core.service(put(2, Some(&too_long)), at(0)).unwrap_err().code(), 400_004);
     assert_eq!(core.twins[&pump()].security_group(), "plant", "what there was stays");
 }
+
+#[test]
+fn an_etag_of_a_deleted_device_does_not_come_back_with_its_name() {
+    let mut core = core();
+    let etag = |core: &Core| core.registry.device(&device()).unwrap().etag();
+    let first = etag(&core);
+    set_enabled(&mut core, false);
+    let second = etag(&core);
+    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    core.service(put(1, None), at(1)).unwrap();
+    set_enabled(&mut core, false);
+    assert!(![first, second.clone()].contains(&etag(&core)), "{}", etag(&core));
+    let update = ServiceRequest::UpdateDevice { device: device(), authentication: None, if_match: second };
+    assert_eq!(core.service(update, at(1)).unwrap_err().code(), 412_001, "it was another device's");
+}
