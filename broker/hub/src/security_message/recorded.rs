@@ -10,7 +10,8 @@ use super::flatbuffer::{Invalid, Table};
 
 const RESULTS: [&str; 3] = ["Pass", "Fail", "Err"];
 const SEVERITIES: [&str; 4] = ["Critical", "Important", "Warning", "Informational"];
-const LEVELS: [&str; 6] = ["NotSet", "Fatal", "Error", "Warn", "Info", "Debug"];
+/// Schema 2.3 writes `WARN` and `INFO` for what schema 1.0 calls by these words.
+const LEVELS: [&str; 6] = ["NotSet", "Fatal", "Error", "Warning", "Information", "Debug"];
 
 mod check {
     pub(super) const ID: usize = 0;

@@ -10,10 +10,10 @@ use super::schema_tests::{
 };
 use super::{recorded, schema};
 
-/// The words of the schema's enumerations, in the order of their values.
+/// The words of JSON schema 1.0 for the enumerations, in the order of their values.
 const RESULTS: [&str; 3] = ["Pass", "Fail", "Err"];
 const SEVERITIES: [&str; 4] = ["Critical", "Important", "Warning", "Informational"];
-const LEVELS: [&str; 6] = ["NotSet", "Fatal", "Error", "Warn", "Info", "Debug"];
+const LEVELS: [&str; 6] = ["NotSet", "Fatal", "Error", "Warning", "Information", "Debug"];
 
 /// The fields of an item.
 type Said = BTreeMap<String, String>;

@@ -116,6 +116,8 @@ pub struct RecordedMatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-noun" = "security event"))]
 pub enum RecordedName {
+    /// A process was forked. Only an agent that speaks FlatBuffers tells of it.
+    Process,
     /// A process ended.
     ProcessTerminate,
     /// The rules of the device's firewall.
@@ -141,6 +143,7 @@ impl RecordedName {
     /// The name as agents send it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Process => "Process",
             Self::ProcessTerminate => "ProcessTerminate",
             Self::FirewallConfiguration => "FirewallConfiguration",
             Self::LocalUsers => "LocalUsers",
