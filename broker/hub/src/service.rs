@@ -166,7 +166,8 @@ pub enum ServiceRequest {
     /// Replaces the hub's network rules.
     SetNetworkRules(NetworkRules),
     /// Writes the hub's properties as Azure's JSON: its network rules (`networkRuleSets`, or the older
-    /// `ipFilterRules`; none lets everybody in), and `cloudToDevice` as far as it is stated.
+    /// `ipFilterRules`; none lets everybody in), and how it treats cloud-to-device messages, feedback and notices of
+    /// file uploads. What is left out gets its default.
     PutHubPropertiesJson {
         /// The body of the request.
         json: Value,

@@ -53,32 +53,34 @@ struct RawCloudToDevice {
     feedback: RawTelling,
 }
 
-/// The configuration, less what a body does not state.
+/// The configuration with the properties that a body states. Those that it leaves out have IoT Hub's defaults, for a PUT
+/// replaces the resource.
 fn read(properties: &Value, config: &HubConfig) -> Result<HubConfig, HubError> {
+    let default = HubConfig::default();
     let raw = RawProperties::deserialize(properties);
     let raw = raw.map_err(|why| HubError::ArgumentInvalid(why.to_string()))?;
     let messages = raw.cloud_to_device;
     let deliveries = count("maxDeliveryCount", messages.max_delivery_count)?;
     let ttl = span("defaultTtlAsIso8601", messages.default_ttl_as_iso8601.as_deref(), TTL_S)?;
-    let notified = config.file_notifications;
-    let notices = telling(&raw.messaging_endpoints.file_notifications, notified.unwrap_or(Telling::DEFAULT))?;
-    let enabled = raw.enable_file_upload_notifications.unwrap_or(notified.is_some());
+    let notices = telling(&raw.messaging_endpoints.file_notifications)?;
+    let enabled = raw.enable_file_upload_notifications.unwrap_or(default.file_notifications.is_some());
     Ok(HubConfig {
-        delivery_count_max: deliveries.unwrap_or(config.delivery_count_max),
-        cloud_to_device_ttl: ttl.unwrap_or(config.cloud_to_device_ttl),
-        feedback: telling(&messages.feedback, config.feedback)?,
+        delivery_count_max: deliveries.unwrap_or(default.delivery_count_max),
+        cloud_to_device_ttl: ttl.unwrap_or(default.cloud_to_device_ttl),
+        feedback: telling(&messages.feedback)?,
         file_notifications: enabled.then_some(notices),
         ..config.clone()
     })
 }
 
-fn telling(raw: &RawTelling, known: Telling) -> Result<Telling, HubError> {
+fn telling(raw: &RawTelling) -> Result<Telling, HubError> {
+    let default = Telling::DEFAULT;
     let deliveries = count("maxDeliveryCount", raw.max_delivery_count)?;
     Ok(Telling {
-        ttl: span("ttlAsIso8601", raw.ttl_as_iso8601.as_deref(), TTL_S)?.unwrap_or(known.ttl),
+        ttl: span("ttlAsIso8601", raw.ttl_as_iso8601.as_deref(), TTL_S)?.unwrap_or(default.ttl),
         lock: span("lockDurationAsIso8601", raw.lock_duration_as_iso8601.as_deref(), LOCK_S)?
-            .unwrap_or(known.lock),
-        delivery_count_max: deliveries.unwrap_or(known.delivery_count_max),
+            .unwrap_or(default.lock),
+        delivery_count_max: deliveries.unwrap_or(default.delivery_count_max),
     })
 }
 
@@ -107,7 +109,7 @@ fn told(limits: Telling) -> Value {
 }
 
 impl Core {
-    /// All of it or nothing.
+    /// All of it or nothing. Network rules that stay as they are are no fact.
     pub(in crate::core) fn put_hub_properties(
         &mut self,
         json: &Value,
@@ -117,7 +119,9 @@ impl Core {
         let properties =
             properties.ok_or_else(|| HubError::ArgumentInvalid("properties is no object".into()))?;
         let (rules, config) = (network::read(properties)?, read(properties, &self.config)?);
-        self.set_network_rules(rules, now);
+        if rules != *self.management.network.rules() {
+            self.set_network_rules(rules, now);
+        }
         self.config = config;
         Ok(self.hub_properties())
     }

@@ -212,6 +212,39 @@ fn properties_of_the_hub_rule_deliveries_and_lifetime_of_messages() {
     assert!(matches!(facts(&mut core)[..], [HubEvent::CloudToDeviceDeadLettered { .. }]));
 }
 
+#[test]
+fn a_put_of_the_hub_resets_what_it_leaves_out_be_it_rules_or_lifetimes() {
+    let mut core = core();
+    let put = |properties: Value| ServiceRequest::PutHubPropertiesJson {
+        json: json!({ "properties": properties }),
+    };
+    let default = managed(&mut core, ServiceRequest::GetHubProperties).unwrap().body;
+    let telling = json!({ "ttlAsIso8601": "PT1M" });
+    let changed = json!({
+        "networkRuleSets": { "defaultAction": "Deny", "ipRules": [] },
+        "cloudToDevice": { "maxDeliveryCount": 1, "defaultTtlAsIso8601": "PT2M", "feedback": telling },
+        "messagingEndpoints": { "fileNotifications": telling }, "enableFileUploadNotifications": false,
+    });
+    assert_ne!(managed(&mut core, put(changed)).unwrap().body, default);
+    assert_eq!(managed(&mut core, put(json!({}))).unwrap().body, default);
+}
+
+#[test]
+fn rules_that_a_put_of_the_hub_leaves_as_they_are_are_no_fact() {
+    let mut core = core();
+    let put = |count: u32, action: &str| ServiceRequest::PutHubPropertiesJson {
+        json: json!({ "properties": {
+            "networkRuleSets": { "defaultAction": action, "ipRules": [] },
+            "cloudToDevice": { "maxDeliveryCount": count },
+        }}),
+    };
+    for (count, action, changes) in [(1, "Deny", 1), (2, "Deny", 0), (2, "Allow", 1)] {
+        managed(&mut core, put(count, action)).unwrap();
+        assert_eq!(facts(&mut core).len(), changes, "{count} {action}");
+        assert_eq!(core.config.delivery_count_max, count);
+    }
+}
+
 fn put_group(core: &mut Core, properties: Value) -> Result<ManagedReply, HubError> {
     let json = json!({ "properties": properties });
     managed(core, ServiceRequest::PutSecurityGroupJson { name: "Plant".into(), json })
