@@ -7,7 +7,7 @@
 //! the answer to a method and the end of an upload, which were let through when they began, are counted without being
 //! asked for.
 
-use hilarm_model::{Now, Timestamp};
+use hilarm_model::{Now, Protocol, Timestamp};
 
 use super::Core;
 use super::registry::ClientIdentity;
@@ -131,7 +131,7 @@ fn metered(request: &ServiceRequest) -> Option<(Throttled, usize)> {
         R::ReplaceTags { tags, .. } => (Throttled::TwinUpdate, text(tags)),
         R::WriteTwinJson { json, .. } => (Throttled::TwinUpdate, text(json)),
         R::SendCloudToDevice { payload, .. } => (Throttled::CloudToDeviceSend, payload.len()),
-        R::ReceiveCloudToDevice { .. } => (Throttled::CloudToDeviceReceive, 0),
+        R::ReceiveCloudToDevice { protocol: Protocol::Https, .. } => (Throttled::CloudToDeviceReceive, 0),
         R::BeginFileUpload { .. } => (Throttled::FileUpload, 0),
         R::InvokeMethod { payload, .. } => (Throttled::Method, text(payload)),
         _ => return None,

@@ -46,6 +46,19 @@ fn an_operation_too_many_is_throttled_recorded_and_taken_once_the_rate_allows() 
 }
 
 #[test]
+fn receiving_for_a_device_is_throttled_over_https_alone() {
+    let mut core = throttled();
+    let receive = |core: &mut Core, protocol| {
+        let request = ServiceRequest::ReceiveCloudToDevice { device: device(), protocol };
+        core.service(request, at(0)).map(drop).map_err(|why| why.code())
+    };
+    for protocol in [Protocol::Amqp, Protocol::Amqp, Protocol::Https] {
+        assert_eq!(receive(&mut core, protocol), Ok(()), "{protocol:?}");
+    }
+    assert_eq!(receive(&mut core, Protocol::Https), Err(429_001));
+}
+
+#[test]
 fn what_sets_the_hub_up_and_the_management_plane_are_not_throttled() {
     let mut core = throttled();
     for byte in 1..5 {
