@@ -170,35 +170,3 @@ pub enum CloseReason {
     /// It sent when the hub had used up its messages of the day (403002).
     QuotaExceeded,
 }
-
-impl CloseReason {
-    /// IoT Hub's code for such an end, where Microsoft documents one: what its resource logs say, and what a direct
-    /// method is refused with whose answer this end cut off. A connection that another one took over is a link of
-    /// AMQP (409002) or the whole connection elsewhere (400027).
-    pub const fn error_code(self, protocol: Protocol) -> Option<u32> {
-        match (self, protocol) {
-            (Self::TakenOver, Protocol::Amqp) => Some(409_002),
-            (Self::TakenOver, _) => Some(400_027),
-            (Self::TransportClosed | Self::KeepAliveExpired, _) => Some(404_104),
-            (Self::TokenExpired, _) => Some(401_003),
-            (Self::Throttled, _) => Some(429_001),
-            (Self::QuotaExceeded, _) => Some(403_002),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_has_the_code_that_iot_hub_documents_for_it() {
-        let mqtt = |reason: CloseReason| reason.error_code(Protocol::Mqtt);
-        assert_eq!(mqtt(CloseReason::TakenOver), Some(400_027));
-        assert_eq!(CloseReason::TakenOver.error_code(Protocol::Amqp), Some(409_002), "two links at once");
-        assert_eq!(mqtt(CloseReason::TransportClosed), Some(404_104));
-        assert_eq!(mqtt(CloseReason::KeepAliveExpired), Some(404_104));
-        assert_eq!(mqtt(CloseReason::Disconnected), None, "nobody complains about a farewell");
-    }
-}
