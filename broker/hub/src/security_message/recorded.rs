@@ -7,6 +7,7 @@ use hilarm_model::{EventCategory, EventType, RecordedEvent, SecurityPayload};
 
 use super::budget::ITEM_WORK;
 use super::flatbuffer::{Invalid, Table};
+use super::schema::process;
 
 const RESULTS: [&str; 3] = ["Pass", "Fail", "Err"];
 const SEVERITIES: [&str; 4] = ["Critical", "Important", "Warning", "Informational"];
@@ -28,15 +29,6 @@ mod record {
     pub(super) const TIMESTAMP: usize = 2;
     pub(super) const LINE: usize = 3;
     pub(super) const FILE_NAME: usize = 4;
-}
-
-mod process {
-    pub(super) const EXECUTABLE: usize = 0;
-    pub(super) const PROCESS_ID: usize = 1;
-    pub(super) const PARENT_PROCESS_ID: usize = 2;
-    pub(super) const USER_ID: usize = 3;
-    pub(super) const USER_NAME: usize = 4;
-    pub(super) const COMMAND_LINE: usize = 5;
 }
 
 /// An item under way: fields that hold nothing are left out.

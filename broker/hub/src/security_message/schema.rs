@@ -41,11 +41,13 @@ mod common {
     pub(super) const PROTOCOL: usize = 4;
 }
 
-mod process {
-    pub(super) const EXECUTABLE: usize = 0;
-    pub(super) const USER_ID: usize = 3;
-    pub(super) const USER_NAME: usize = 4;
-    pub(super) const COMMAND_LINE: usize = 5;
+pub(super) mod process {
+    pub(in super::super) const EXECUTABLE: usize = 0;
+    pub(in super::super) const PROCESS_ID: usize = 1;
+    pub(in super::super) const PARENT_PROCESS_ID: usize = 2;
+    pub(in super::super) const USER_ID: usize = 3;
+    pub(in super::super) const USER_NAME: usize = 4;
+    pub(in super::super) const COMMAND_LINE: usize = 5;
     pub(super) const EVENT_TYPE: usize = 6;
 }
 
