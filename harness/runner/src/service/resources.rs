@@ -120,18 +120,22 @@ fn certificate(
 fn proof(verify: &VerifyCertificate, world: &mut World) -> Result<Vec<u8>, String> {
     let code = match &verify.code {
         Some(code) => code.clone(),
-        None => shown_code(&verify.name, world),
+        None => shown_code(verify, world)?,
     };
     let header = world.journal().header();
     proof_of_possession(&header.scenario, &verify.signed_by, &code, header.seed)
         .map_err(|error| error.to_string())
 }
 
-/// Whoever made the hub generate the code has seen it. Without one the hub refuses whatever the proof names.
-fn shown_code(name: &str, world: &mut World) -> String {
-    let known = world.service(ServiceRequest::GetCertificate { name: name.to_owned() });
-    let Ok(ServiceReply::Managed(ManagedReply { body, .. })) = known else { return "none".to_owned() };
-    body["properties"]["verificationCode"].as_str().unwrap_or("none").to_owned()
+/// The code as far as the caller may read it. Without one the hub refuses whatever the proof names.
+fn shown_code(verify: &VerifyCertificate, world: &mut World) -> Result<String, String> {
+    let caller = caller(verify.caller.as_deref(), world)?;
+    let known = world.service_as(&caller, ServiceRequest::GetCertificate { name: verify.name.clone() });
+    let body = match known {
+        Ok(ServiceReply::Managed(ManagedReply { body, .. })) => body,
+        _ => Value::Null,
+    };
+    Ok(body["properties"]["verificationCode"].as_str().unwrap_or("none").to_owned())
 }
 
 /// Network rules as the hub keeps them.
@@ -203,21 +207,16 @@ pub(super) fn set_ip_filter(set: &SetIpFilter, world: &mut World) -> Result<Serv
     })
 }
 
-/// A PUT replaces everything, so what is there is read first, as an operator's tool does.
+/// A PUT replaces everything, so what is there is read first: by the owner, for the step is about who may write.
 fn change_hub(
     by: Option<&str>,
     refused: Option<u32>,
     world: &mut World,
     change: impl FnOnce(&mut Value),
 ) -> Result<Served, String> {
-    let read = world.service_as(&caller(by, world)?, ServiceRequest::GetHubProperties);
-    let mut json = match read {
-        Ok(ServiceReply::Managed(ManagedReply { body, .. })) => body,
-        Ok(_) => Value::Null,
-        Err(error) => {
-            super::refusal(error, by, refused)?;
-            return Ok(Served::Done);
-        }
+    let read = world.service(ServiceRequest::GetHubProperties).map_err(|error| error.to_string())?;
+    let ServiceReply::Managed(ManagedReply { body: mut json, .. }) = read else {
+        return Err("the hub did not tell its properties".to_owned());
     };
     change(&mut json["properties"]);
     ask(by, refused, ServiceRequest::PutHubPropertiesJson { json }, world).map(|_| Served::Done)

@@ -20,6 +20,7 @@ certificates:
   leaf: { valid_for: 365d, issued_by: root }
 callers:
   nobody: {}
+  writer: { rights: [IotHubs/write, certificates/write] }
 hub:
   unverified_certificates: { root-ca: root }
 expect: { alerts: [] }
@@ -116,4 +117,26 @@ fn a_proof_of_possession_needs_a_code_the_key_and_the_right() {
     passes(&format!("{generate}{verify}{}", verified(true)));
     let by_nobody = "  - verify_certificate: { name: root-ca, signed_by: root, caller: nobody }\n";
     fails(format!("{generate}{by_nobody}{}", verified(false)));
+}
+
+#[test]
+fn who_may_write_the_hub_writes_it_without_the_right_to_read_it() {
+    passes(concat!(
+        "  - put_hub_properties: { max_delivery_count: 5, caller: writer }\n",
+        "  - get_hub: { contains: { cloudToDevice: { maxDeliveryCount: 5 } } }\n",
+    ));
+    // What is refused is the write, not the read before it.
+    let write = "  - put_hub_properties: { max_delivery_count: 5, caller: nobody, refused: 403000 }\n";
+    let refused =
+        "proof:\n  - { event: { service_operation_refused: { operation: write hub, caller: nobody } } }\n";
+    passes(&format!("{write}{refused}"));
+}
+
+#[test]
+fn who_may_not_read_a_certificate_does_not_know_its_code() {
+    let generate = "  - generate_verification_code: { name: root-ca }\n";
+    let verify = "  - verify_certificate: { name: root-ca, signed_by: root, caller: writer }\n";
+    let verified = "  - get_certificate: { name: root-ca, contains: { isVerified: false } }\n";
+    let problem = problem(&format!("{generate}{verify}{verified}"));
+    assert!(problem.contains("certificate-add-failed") && !problem.contains("isVerified"), "{problem}");
 }
