@@ -73,6 +73,8 @@ pub enum ServiceRequest {
         device: DeviceId,
         /// The module.
         module: ModuleId,
+        /// The ETag that the identity must have, `*` for any; without it the request is refused with 412001.
+        if_match: Option<String>,
     },
     /// Replaces one symmetric key of an identity by a fresh one, which the reply carries.
     RegenerateKey {
@@ -87,6 +89,8 @@ pub enum ServiceRequest {
     DeleteDevice {
         /// The device.
         device: DeviceId,
+        /// The ETag that the identity must have, `*` for any; without it the request is refused with 412001.
+        if_match: Option<String>,
     },
     /// Enables or disables a device identity.
     SetDeviceEnabled {

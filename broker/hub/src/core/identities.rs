@@ -69,9 +69,7 @@ impl Core {
         now: Now,
     ) -> Result<ServiceReply, HubError> {
         let Some(known) = self.registry.device(&device) else { return Err(HubError::DeviceNotFound(device)) };
-        if if_match != "*" && if_match.trim_matches('"') != known.etag() {
-            return Err(HubError::PreconditionFailed(format!("{device} has another ETag")));
-        }
+        matched(Some(if_match), Some(&known.etag()), device.as_str())?;
         let authentication = authentication.unwrap_or_else(|| self.minted_keys());
         self.put_device(device, authentication, None, now)
     }
@@ -123,12 +121,16 @@ impl Core {
         &mut self,
         device: DeviceId,
         module: ModuleId,
+        if_match: Option<&str>,
     ) -> Result<ServiceReply, HubError> {
         let known = self.registry.device_mut(&device);
         let known = known.ok_or_else(|| HubError::DeviceNotFound(device.clone()))?;
-        if known.modules.remove(&module).is_none() {
+        if !known.modules.contains_key(&module) {
             return Err(HubError::ModuleNotFound(module));
         }
+        // No answer of the hub shows the ETag of a module, so nobody has it.
+        matched(if_match, None, module.as_str())?;
+        known.modules.remove(&module);
         let identity = ClientIdentity { device, module: Some(module) };
         self.twins.remove(&identity);
         self.notices.push_back(Notice::ModuleDeleted { identity });
@@ -142,10 +144,15 @@ impl Core {
         if usable { Ok(()) } else { Err(missing()) }
     }
 
-    pub(super) fn delete_device(&mut self, device: DeviceId, now: Now) -> Result<ServiceReply, HubError> {
-        if !self.registry.delete_device(&device) {
-            return Err(HubError::DeviceNotFound(device));
-        }
+    pub(super) fn delete_device(
+        &mut self,
+        device: DeviceId,
+        if_match: Option<&str>,
+        now: Now,
+    ) -> Result<ServiceReply, HubError> {
+        let Some(known) = self.registry.device(&device) else { return Err(HubError::DeviceNotFound(device)) };
+        matched(if_match, Some(&known.etag()), device.as_str())?;
+        self.registry.delete_device(&device);
         self.queues.remove(&device);
         self.last_protocols.remove(&device);
         self.uploads.forget_device(&device);
@@ -214,5 +221,15 @@ impl Core {
         let connected = self.presence.contains_key(&identity);
         let device = identity.device;
         Ok(ServiceReply::Device(DeviceView { device, etag, enabled, connected, cloud_to_device_messages }))
+    }
+}
+
+/// What changes or deletes an identity states the ETag that it must have, as on a live hub.
+fn matched(if_match: Option<&str>, etag: Option<&str>, identity: &str) -> Result<(), HubError> {
+    match if_match {
+        Some("*") => Ok(()),
+        Some(stated) if etag == Some(stated.trim_matches('"')) => Ok(()),
+        Some(_) => Err(HubError::PreconditionFailed(format!("{identity} has another ETag"))),
+        None => Err(HubError::PreconditionFailed(format!("If-Match is missing for {identity}"))),
     }
 }

@@ -129,8 +129,8 @@ impl Registry {
         self.devices.get_mut(device)
     }
 
-    pub(crate) fn delete_device(&mut self, device: &DeviceId) -> bool {
-        self.devices.remove(device).is_some()
+    pub(crate) fn delete_device(&mut self, device: &DeviceId) {
+        self.devices.remove(device);
     }
 
     /// How the identity must authenticate; a module has its own credentials.

@@ -25,7 +25,7 @@ fn requirement(request: &ServiceRequest) -> Option<(Right, &'static str, Option<
         }
         R::DeleteModule { device, .. } => (Right::RegistryWrite, "delete module", Some(device)),
         R::RegenerateKey { device, .. } => (Right::RegistryWrite, "regenerate key", Some(device)),
-        R::DeleteDevice { device } => (Right::RegistryWrite, "delete device", Some(device)),
+        R::DeleteDevice { device, .. } => (Right::RegistryWrite, "delete device", Some(device)),
         R::SetDeviceEnabled { device, .. } => (Right::RegistryWrite, "set device status", Some(device)),
         R::GetDevice { device } => (Right::RegistryRead, "get device", Some(device)),
         R::PatchDesired { device, .. } | R::ReplaceDesired { device, .. } => {

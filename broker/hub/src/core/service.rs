@@ -82,11 +82,11 @@ impl Core {
                 self.usable(&device)?;
                 self.put_module(device, module, authentication)
             }
-            R::DeleteModule { device, module } => {
+            R::DeleteModule { device, module, if_match } => {
                 self.usable(&device)?;
-                self.delete_module(device, module)
+                self.delete_module(device, module, if_match.as_deref())
             }
-            R::DeleteDevice { device } => self.delete_device(device, now),
+            R::DeleteDevice { device, if_match } => self.delete_device(device, if_match.as_deref(), now),
             R::SetDeviceEnabled { device, enabled } => self.set_enabled(device, enabled, now),
             R::RegenerateKey { device, module, key } => {
                 module.as_ref().map_or(Ok(()), |_| self.usable(&device))?;

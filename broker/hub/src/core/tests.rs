@@ -128,7 +128,8 @@ fn other_credentials_disabling_and_deleting_end_connections_and_the_same_credent
     assert_eq!(notices(&mut core), []);
     core.service(put(2, None), at(1)).unwrap();
     core.service(ServiceRequest::SetDeviceEnabled { device: device(), enabled: false }, at(1)).unwrap();
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    core.service(ServiceRequest::DeleteDevice { device: device(), if_match: Some("*".into()) }, at(1))
+        .unwrap();
     let changed = Notice::IdentityChanged { device: device() };
     assert_eq!(notices(&mut core), [changed.clone(), changed, Notice::IdentityDeleted { device: device() }]);
 }

@@ -20,8 +20,8 @@ pub(super) fn asked(step: Step, world: &World) -> Result<Result<Asked, Step>, St
             (step.caller, step.refused, ServiceRequest::CreateModule { device, module, authentication })
         }
         Step::DeleteModule(step) => {
-            let (device, module) = (step.device, step.module);
-            (step.caller, step.refused, ServiceRequest::DeleteModule { device, module })
+            let (device, module, if_match) = (step.device, step.module, step.if_match);
+            (step.caller, step.refused, ServiceRequest::DeleteModule { device, module, if_match })
         }
         Step::PatchDesired(step) => {
             let (device, module, patch) = (step.device, step.module, step.properties.into());
@@ -39,7 +39,8 @@ pub(super) fn asked(step: Step, world: &World) -> Result<Result<Asked, Step>, St
             (step.caller, step.refused, ServiceRequest::SetDeviceEnabled { device, enabled })
         }
         Step::DeleteDevice(step) => {
-            (step.caller, step.refused, ServiceRequest::DeleteDevice { device: step.device })
+            let (device, if_match) = (step.device, step.if_match);
+            (step.caller, step.refused, ServiceRequest::DeleteDevice { device, if_match })
         }
         Step::RotateKey(step) => {
             let (device, module, key) = (step.device, step.module, key_name(step.key));

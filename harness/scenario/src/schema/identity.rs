@@ -27,7 +27,46 @@ pub struct PutDevice {
     pub refused: Option<u32>,
 }
 
-/// A module identity of a device: creating it, or deleting it.
+/// Deleting a device identity.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteDevice {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// The ETag that the identity must have, `*` for any. Without it the hub refuses with 412001.
+    #[serde(default)]
+    pub if_match: Option<String>,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `412001`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
+}
+
+/// Deleting a module identity of a device with its twin.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteModule {
+    /// The device.
+    #[schemars(schema_with = "format::device")]
+    pub device: DeviceId,
+    /// One of its `modules`.
+    #[schemars(schema_with = "format::module")]
+    pub module: ModuleId,
+    /// `*`: no answer of the hub shows the ETag of a module. Without it the hub refuses with 412001.
+    #[serde(default)]
+    pub if_match: Option<String>,
+    /// Who asks, in `callers`; the owner when absent.
+    #[serde(default)]
+    pub caller: Option<String>,
+    /// IoT Hub's code of the refusal that is wanted, e.g. `404010`; being served is an error then.
+    #[serde(default)]
+    pub refused: Option<u32>,
+}
+
+/// Creating a module identity of a device.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleByService {

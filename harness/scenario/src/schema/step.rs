@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByService, CopyKey, DeleteCertificate, DeleteDiagnosticSetting, DeleteResource, EventMatch,
-    GenerateVerificationCode, GetDevice, GetHub, GetResource, GetTwin, InvokeMethod, LoadThreatIntelligence,
-    ModuleByService, PatchDesired, PatchTags, PutCertificate, PutDevice, PutDiagnosticSetting,
-    PutHubProperties, PutSecurityGroup, RotateKey, SecuritySolutionSpec, SendCloudToDevice, SetDevice,
-    SetIpFilter, SetNetworkRules, TakeFeedback, TakeFileNotifications, TuneDefender, VerifyCertificate,
-    WriteTwin, format, one,
+    ByService, CopyKey, DeleteCertificate, DeleteDevice, DeleteDiagnosticSetting, DeleteModule,
+    DeleteResource, EventMatch, GenerateVerificationCode, GetDevice, GetHub, GetResource, GetTwin,
+    InvokeMethod, LoadThreatIntelligence, ModuleByService, PatchDesired, PatchTags, PutCertificate,
+    PutDevice, PutDiagnosticSetting, PutHubProperties, PutSecurityGroup, RotateKey, SecuritySolutionSpec,
+    SendCloudToDevice, SetDevice, SetIpFilter, SetNetworkRules, TakeFeedback, TakeFileNotifications,
+    TuneDefender, VerifyCertificate, WriteTwin, format, one,
 };
 use crate::duration::Span;
 
@@ -66,11 +66,11 @@ pub enum Step {
     /// The service reads a device's identity; the step fails when the answer is another.
     GetDevice(GetDevice),
     /// The service deletes a device's identity.
-    DeleteDevice(ByService),
+    DeleteDevice(DeleteDevice),
     /// The service creates a module's identity.
     PutModule(ModuleByService),
     /// The service deletes a module's identity with its twin.
-    DeleteModule(ModuleByService),
+    DeleteModule(DeleteModule),
     /// A key of a device is replaced.
     RotateKey(RotateKey),
     /// A device is given the key of another one.

@@ -17,6 +17,15 @@ fn put_module(core: &mut Core, byte: u8) -> Result<ServiceReply, HubError> {
     core.service(ServiceRequest::PutModule { device: device(), module: module(), authentication }, at(0))
 }
 
+fn delete(if_match: Option<&str>) -> ServiceRequest {
+    ServiceRequest::DeleteDevice { device: device(), if_match: if_match.map(str::to_owned) }
+}
+
+fn delete_module(if_match: Option<&str>) -> ServiceRequest {
+    let if_match = if_match.map(str::to_owned);
+    ServiceRequest::DeleteModule { device: device(), module: module(), if_match }
+}
+
 fn set_enabled(core: &mut Core, enabled: bool) {
     core.service(ServiceRequest::SetDeviceEnabled { device: device(), enabled }, at(1)).unwrap();
 }
@@ -36,7 +45,7 @@ fn a_deleted_device_is_a_fact_and_leaves_nothing_behind() {
     let mut core = core();
     send(&mut core, "m1", at(0)).unwrap();
     facts(&mut core);
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    core.service(delete(Some("*")), at(1)).unwrap();
     assert_eq!(facts(&mut core), [HubEvent::DeviceRemoved { device: device() }]);
     core.service(put(1, None), at(2)).unwrap();
     assert!(core.deliver_next(&pump(), Protocol::Mqtt, at(2)).is_none());
@@ -97,7 +106,7 @@ fn what_is_to_be_created_must_not_exist() {
     assert_eq!(core.service(create_module(), at(0)).unwrap_err().code(), 409_301);
     let expected = [("put device".to_owned(), 409_001), ("put module".to_owned(), 409_301)];
     assert_eq!(refusals(&mut core), expected);
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(0)).unwrap();
+    core.service(delete(Some("*")), at(0)).unwrap();
     assert_eq!(core.service(create_module(), at(0)).unwrap_err().code(), 401_002);
     core.service(create(2), at(0)).unwrap();
 }
@@ -125,7 +134,7 @@ fn what_is_to_be_updated_must_exist_and_have_the_etag_and_gets_another_one() {
     assert_eq!(update(&mut core, "*"), Ok(ServiceReply::Done));
     set_enabled(&mut core, false);
     assert_eq!(etag(&mut core), "NA==", "the fourth version");
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(0)).unwrap();
+    core.service(delete(Some("*")), at(0)).unwrap();
     assert_eq!(update(&mut core, "*"), Err(404_001));
 }
 
@@ -141,7 +150,7 @@ fn modules_of_a_missing_or_disabled_device_are_unauthorized() {
     };
     set_enabled(&mut core, true);
     assert_eq!(put_module(&mut core, 1), Ok(ServiceReply::Done));
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    core.service(delete(Some("*")), at(1)).unwrap();
     assert_eq!(put_module(&mut core, 1).unwrap_err().code(), 401_002);
 }
 
@@ -152,11 +161,11 @@ fn other_credentials_or_deletion_of_a_module_end_its_session_alone() {
     put_module(&mut core, 1).unwrap();
     assert_eq!(notices(&mut core), []);
     put_module(&mut core, 2).unwrap();
-    core.service(ServiceRequest::DeleteModule { device: device(), module: module() }, at(1)).unwrap();
+    core.service(delete_module(Some("*")), at(1)).unwrap();
     let (changed, deleted) =
         (Notice::ModuleChanged { identity: agent() }, Notice::ModuleDeleted { identity: agent() });
     assert_eq!(notices(&mut core), [changed, deleted]);
-    let again = ServiceRequest::DeleteModule { device: device(), module: module() };
+    let again = delete_module(Some("*"));
     assert_eq!(core.service(again, at(1)).unwrap_err().code(), 404_010);
 }
 
@@ -229,7 +238,7 @@ fn the_key_of_a_module_needs_a_device_that_exists_and_is_enabled() {
     assert_eq!(regenerate(&mut core), Err(401_002), "disabled");
     set_enabled(&mut core, true);
     assert_eq!(regenerate(&mut core), Ok(()));
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    core.service(delete(Some("*")), at(1)).unwrap();
     assert_eq!(regenerate(&mut core), Err(401_002), "missing");
 }
 
@@ -251,10 +260,29 @@ fn an_etag_of_a_deleted_device_does_not_come_back_with_its_name() {
     let first = etag(&core);
     set_enabled(&mut core, false);
     let second = etag(&core);
-    core.service(ServiceRequest::DeleteDevice { device: device() }, at(1)).unwrap();
+    core.service(delete(Some("*")), at(1)).unwrap();
     core.service(put(1, None), at(1)).unwrap();
     set_enabled(&mut core, false);
     assert!(![first, second.clone()].contains(&etag(&core)), "{}", etag(&core));
     let update = ServiceRequest::UpdateDevice { device: device(), authentication: None, if_match: second };
     assert_eq!(core.service(update, at(1)).unwrap_err().code(), 412_001, "it was another device's");
+}
+
+#[test]
+fn an_identity_is_deleted_by_whoever_states_its_etag_alone() {
+    let mut core = core();
+    put_module(&mut core, 1).unwrap();
+    facts(&mut core);
+    let etag = core.registry.device(&device()).unwrap().etag();
+    for request in
+        [delete(None), delete(Some("c3RhbGU=")), delete_module(None), delete_module(Some("c3RhbGU="))]
+    {
+        assert_eq!(core.service(request, at(1)).unwrap_err().code(), 412_001);
+    }
+    let (device_kept, module_kept) =
+        (("delete device".to_owned(), 412_001), ("delete module".to_owned(), 412_001));
+    assert_eq!(refusals(&mut core), [device_kept.clone(), device_kept, module_kept.clone(), module_kept]);
+    assert_eq!(core.service(delete_module(Some("*")), at(1)), Ok(ServiceReply::Done));
+    assert_eq!(core.service(delete(Some(&format!("\"{etag}\""))), at(1)), Ok(ServiceReply::Done));
+    assert_eq!(core.service(delete(None), at(1)).unwrap_err().code(), 404_001, "there is none to match");
 }

@@ -26,7 +26,7 @@ fn refused(core: &mut Core, request: ServiceRequest, about: Option<&DeviceId>) -
 fn what_names_nobody_is_not_found() {
     let (mut core, device) = (core(), absent());
     for request in [
-        ServiceRequest::DeleteDevice { device: device.clone() },
+        ServiceRequest::DeleteDevice { device: device.clone(), if_match: Some("*".into()) },
         ServiceRequest::SetDeviceEnabled { device: device.clone(), enabled: false },
         ServiceRequest::PurgeCloudToDevice { device: device.clone() },
         ServiceRequest::PatchTags { device: device.clone(), module: None, patch: json!({}) },

@@ -27,7 +27,7 @@ fn a_service_call_without_its_right_is_refused_and_names_the_device() {
 #[test]
 fn a_refused_call_changes_nothing() {
     let mut core = core();
-    let delete = ServiceRequest::DeleteDevice { device: device() };
+    let delete = ServiceRequest::DeleteDevice { device: device(), if_match: Some("*".into()) };
     assert!(core.service_as(&nobody(), delete, at(1)).is_err());
     assert!(core.service(ServiceRequest::GetDevice { device: device() }, at(1)).is_ok());
 }
