@@ -78,7 +78,7 @@ impl Machine {
             None => Frames::OverLink,
         };
         let said = [at.console(), at.stderr()];
-        let mut process = QemuProcess::launch(&binary, board, qemu, mac, folder)?;
+        let mut process = QemuProcess::launch(&binary, board, qemu, elf, mac, folder)?;
         let stream = accept(&cable, &mut process, limit)?;
         let wire: Box<dyn Wire> = match over_cable {
             true => Box::new(plug_in(stream, link.baud, limit)?),

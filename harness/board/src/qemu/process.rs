@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::autopsy::PANIC;
 use crate::linked::{Host, WireError};
-use crate::{Board, DeviceFault, LinkVia, QemuError, QemuSpec};
+use crate::{Board, DeviceFault, Elf, LinkVia, QemuError, QemuSpec};
 
 const CONSOLE_TAIL_BYTES: usize = 2048;
 /// QEMU's name for the pseudo terminal that a link over a serial cable goes through.
@@ -75,11 +75,14 @@ impl QemuProcess {
         binary: &str,
         board: &Board,
         qemu: &QemuSpec,
+        elf: &Elf,
         mac: [u8; 6],
         folder: TempDir,
     ) -> Result<Self, QemuError> {
         let at = paths(&folder);
         let mut command = machine(binary, &qemu.machine);
+        // Whoever looks at the list of processes sees what it runs. QEMU wants a comma twice.
+        command.arg("-name").arg(elf.path().display().to_string().replace(',', ",,"));
         command.args(["-S", "-gdb", &format!("unix:{}", at.debug().display())]);
         command.args(network(qemu.nic.as_deref(), &at, mac)).args(serial_ports(board, &at));
         Self::spawn(command, board, folder)
