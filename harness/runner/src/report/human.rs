@@ -45,12 +45,22 @@ fn worst(trial: &TrialResult) -> Option<&RunResult> {
     trial.runs.iter().rev().filter(|run| !is_skipped_control(run)).max_by_key(|run| run.verdict)
 }
 
+/// In the order in which they came first.
+fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut once = Vec::new();
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
+    }
+    once
+}
+
 /// One line: verdict, scenario, board, what fired, which controls ran, time.
 pub fn trial_line(style: Human, trial: &TrialResult) -> String {
     let (Some(main), Some(worst)) = (trial.runs.first(), worst(trial)) else { return String::new() };
     let mut told = Vec::new();
-    let mut alerts: Vec<&str> = main.alerts.iter().map(|alert| alert.alert.as_str()).collect();
-    alerts.dedup();
+    let alerts = each_once(main.alerts.iter().map(|alert| alert.alert.as_str()));
     told.push(match (main.verdict, main.findings.first()) {
         // No alert of a run that did not happen means nothing.
         (Verdict::Infra | Verdict::SpecError | Verdict::Skipped, Some(why)) => one_line(&why.message),
@@ -147,4 +157,15 @@ fn write_failure(
     let path = file
         .map_or_else(|| format!("scenarios/{}.yaml", run.scenario), |file| file.path.display().to_string());
     writeln!(text, "  repeat it: hilarm run {path} --board {} --seed {}{options}", run.board, run.seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each_once;
+
+    #[test]
+    fn what_fires_again_later_is_told_once_where_it_came_first() {
+        let fired = ["certificate-added", "certificate-deleted", "certificate-added"];
+        assert_eq!(each_once(fired.into_iter()), ["certificate-added", "certificate-deleted"]);
+    }
 }
