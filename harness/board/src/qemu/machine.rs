@@ -13,13 +13,13 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::QemuError;
 use super::monitor::Monitor;
-use super::process::{CABLE, QemuProcess, paths};
+use super::process::{CABLE, Paths, QemuProcess, paths};
 use super::version::{check_version, qemu_binary};
 use crate::elf::{BOOTS_BYTES, BOOTS_SYMBOL};
 use crate::foreign::{Written, written};
 use crate::linked::readiness::wait;
 use crate::linked::{FrameSocket, Frames, Host, LinkedDevice, Parts, Wire, WireError, drain};
-use crate::{Board, Elf, LinkVia, QemuSpec, SerialAddress, SerialWire};
+use crate::{Board, Elf, LinkSpec, LinkVia, QemuSpec, SerialAddress, SerialWire};
 
 const BOOT_POLL: Duration = Duration::from_millis(20);
 
@@ -69,26 +69,12 @@ impl Machine {
             tempfile::Builder::new().prefix("hilarm-").tempdir().map_err(io("creating a folder for QEMU"))?;
         let at = paths(&folder);
         let debug = listen(&at.debug())?;
-        let over_cable = link.via == LinkVia::Serial;
-        let cable = listen(&if over_cable { at.monitor() } else { at.link() })?;
-        let frames = match qemu.nic {
-            Some(_) => FrameSocket::bind(&at.frames_in(), at.frames_out(), mac)
-                .map(Frames::Socket)
-                .map_err(io("opening the device's network"))?,
-            None => Frames::OverLink,
-        };
+        let cable = listen(&if link.via == LinkVia::Serial { at.monitor() } else { at.link() })?;
+        let frames = network(qemu, &at, mac)?;
         let said = [at.console(), at.stderr()];
         let mut process = QemuProcess::launch(&binary, board, qemu, elf, mac, folder)?;
-        let stream = accept(&cable, &mut process, limit)?;
-        let wire: Box<dyn Wire> = match over_cable {
-            true => Box::new(plug_in(stream, link.baud, limit)?),
-            false => {
-                stream.set_nonblocking(true).map_err(io("listening for the device's link"))?;
-                Box::new(stream)
-            }
-        };
-        let stub = accept(&debug, &mut process, limit)?;
-        let stub = load(stub, elf, limit, &mut process)?;
+        let wire = wire(link, accept(&cable, &mut process, limit)?, limit)?;
+        let stub = load(accept(&debug, &mut process, limit)?, elf, limit, &mut process)?;
         let boots = elf.symbol(BOOTS_SYMBOL).and_then(|address| u32::try_from(address).ok());
         let process_id = process.id();
         let parts = Parts { host: Box::new(process), wire, frames };
@@ -170,6 +156,24 @@ fn identity(
         (None, Some(address)) => Ok(Some(Written { address, bytes: config_blob(config) })),
         (None, None) => Err(QemuError::Incomplete { board: board.id.clone(), section: "identity" }),
     }
+}
+
+/// How frames cross: by the emulated interface, where the board has one.
+fn network(qemu: &QemuSpec, at: &Paths<'_>, mac: [u8; 6]) -> Result<Frames, QemuError> {
+    if qemu.nic.is_none() {
+        return Ok(Frames::OverLink);
+    }
+    let socket = FrameSocket::bind(&at.frames_in(), at.frames_out(), mac);
+    socket.map(Frames::Socket).map_err(io("opening the device's network"))
+}
+
+/// The link's wire, from what QEMU connected for it: the UART itself, or the monitor that knows the cable's other end.
+fn wire(link: &LinkSpec, stream: UnixStream, limit: Duration) -> Result<Box<dyn Wire>, QemuError> {
+    if link.via == LinkVia::Serial {
+        return Ok(Box::new(plug_in(stream, link.baud, limit)?));
+    }
+    stream.set_nonblocking(true).map_err(io("listening for the device's link"))?;
+    Ok(Box::new(stream))
 }
 
 /// The other end of a serial cable to a guest that stands still: what it says before somebody holds that end would be
