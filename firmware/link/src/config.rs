@@ -1,5 +1,5 @@
 //! What a device is told about itself: identity, credentials, network and seed. One ELF serves every
-//! scenario; this arrives as a blob in memory (QEMU's loader) before boot.
+//! scenario; this arrives as a blob in memory (written by a debugger) before boot.
 
 use alloc::string::String;
 use alloc::vec::Vec;
